@@ -1,0 +1,60 @@
+# Two commands matter: `make book` and `make test`. `make help` lists the rest.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help install book serve run test test-unit test-notebooks test-environments test-site lint bench clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
+
+# The environment is made again only when what it depends on has changed.
+$(READY): requirements.txt pyproject.toml
+	@echo "==> environment: creating $(VENV) and installing requirements.txt (about 2 minutes)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --upgrade pip
+	@$(BIN)/python -m pip install --quiet -r requirements.txt
+	@$(BIN)/python -m pip install --quiet --no-deps --editable .
+	@touch $@
+
+install: $(READY) ## create .venv and install everything
+
+run: $(READY) ## measure: fill the store with every trial of every chapter
+	@$(BIN)/python -m residual_lib run
+
+book: $(READY) ## build the site into _build/html
+	@$(BIN)/python book/build.py
+
+serve: book ## build the site and open it at http://localhost:8000
+	@$(BIN)/python book/serve.py
+
+test: test-unit test-notebooks test-environments ## everything that a change must pass, but the site's own tests
+
+test-unit: $(READY) ## library: unit tests with coverage
+	@echo "==> unit tests"
+	@$(BIN)/python -m pytest tests/unit --cov --cov-report=term
+
+test-notebooks: $(READY) run ## chapters: every notebook executed, every verdict compared
+	@echo "==> notebooks"
+	@$(BIN)/python -m pytest tests/notebooks
+
+test-environments: $(READY) ## chapters under the oldest allowed packages and under Colab's
+	@echo "==> environments"
+	@$(BIN)/python -m pytest tests/environments
+
+test-site: $(READY) book ## built site: in a real browser
+	@echo "==> site"
+	@$(BIN)/python -m pytest tests/site
+
+lint: $(READY) ## format, lint and types
+	@$(BIN)/python -m ruff check .
+	@$(BIN)/python -m ruff format --check .
+	@$(BIN)/python -m mypy
+
+bench: $(READY) ## timings as ratios within one run
+	@$(BIN)/python -m pytest benchmarks --benchmark-only
+
+clean: ## remove what was built (the store of trials and .venv stay)
+	@rm -rf _build .pytest_cache .mypy_cache .ruff_cache .coverage
