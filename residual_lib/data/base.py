@@ -1,0 +1,97 @@
+"""What every data set gives: four tensors and what they mean."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from numbers import Integral, Real
+
+from torch import Tensor
+
+TASKS = ("classification", "regression", "language")
+
+
+@dataclass(frozen=True)
+class Data:
+    """A data set, split and normalised, on the CPU.
+
+    Attributes:
+        x_train, x_test: inputs, ``(N, ...)``; the first axis counts the samples.
+        y_train, y_test: what is to be predicted, one entry a sample, ``(N, ...)``.
+        name: the name that `load` knows it by.
+        num_classes: number of classes; 0 for a regression.
+        task: 'classification' (y are class numbers, int64, ``(N,)``), 'regression'
+            (y are float32, ``(N, 1)``) or 'language' (x and y are token numbers,
+            int64, ``(N, T)``, y being x one step later).
+        classes: what class number i is called; empty for a regression.
+
+    Raises:
+        ValueError: inputs and targets differ in number, or the task isn't known.
+    """
+
+    x_train: Tensor
+    y_train: Tensor
+    x_test: Tensor
+    y_test: Tensor
+    name: str
+    num_classes: int
+    task: str
+    classes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.task not in TASKS:
+            raise ValueError(f"task must be one of {', '.join(TASKS)}, got {self.task!r}")
+        for part in ("train", "test"):
+            x, y = getattr(self, f"x_{part}"), getattr(self, f"y_{part}")
+            if len(x) != len(y):
+                raise ValueError(f"x_{part} has {len(x)} samples, but y_{part} has {len(y)}")
+
+    def __repr__(self) -> str:
+        shape = tuple(self.x_train.shape[1:])
+        return (
+            f"Data({self.name}: {self.task}, {len(self.x_train)} train and "
+            f"{len(self.x_test)} test samples of shape {shape})"
+        )
+
+
+@dataclass(frozen=True)
+class Source:
+    """How a data set is made, and the part of its card that no computation can tell.
+
+    Attributes:
+        load: makes the `Data`; its keyword arguments are the options of `data.load`.
+        title: a name for people.
+        origin: where it comes from, with the reference.
+        licence: under which terms it may be used.
+        normalisation: what was done to the numbers.
+        limits: what it can't show.
+    """
+
+    load: Callable[..., Data]
+    title: str
+    origin: str
+    licence: str
+    normalisation: str
+    limits: str
+
+
+def check_number(
+    name: str,
+    value: object,
+    low: float = -math.inf,
+    high: float = math.inf,
+    *,
+    integer: bool = False,
+    open_ends: bool = False,
+) -> None:
+    """Raise unless `value` is a number in ``[low, high]`` (``(low, high)`` if `open_ends`)."""
+    kind = "a whole number" if integer else "a number"
+    if isinstance(value, bool) or not isinstance(value, Integral if integer else Real):
+        raise TypeError(f"{name} must be {kind}, got {value!r}")
+    number = float(value)
+    inside = low < number < high if open_ends else low <= number <= high
+    if not inside:
+        words = "strictly between" if open_ends else "between"
+        reach = f"of at least {low:,}" if high == math.inf else f"{words} {low:,} and {high:,}"
+        raise ValueError(f"{name} must be {kind} {reach}, got {value!r}")
