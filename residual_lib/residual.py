@@ -141,17 +141,16 @@ def _check_identity_fits(branch: Slot) -> None:
         layers = [branch]
     else:
         layers = [m for m in branch.modules() if not list(m.children())]
-    sized = [(m, _width(m)) for m in layers]
-    sized = [(m, w) for m, w in sized if w is not None]
-    if not sized:
+    widths = [width for layer in layers if (width := _width(layer)) is not None]
+    if not widths:
         return
-    (_, first), (_, last) = sized[0], sized[-1]
-    if first[0] != last[1]:
+    first, last = widths[0][0], widths[-1][1]
+    if first != last:
         raise ValueError(
-            f"branch maps {first[0]} to {last[1]} channels, but the identity shortcut keeps "
-            f"{first[0]}; give shortcut= a projection from {first[0]} to {last[1]} channels"
+            f"branch maps {first} to {last} channels, but the identity shortcut keeps "
+            f"{first}; give shortcut= a projection from {first} to {last} channels"
         )
-    strides = [m.stride for m, _ in sized if isinstance(m, _CONVOLUTIONS)]
+    strides = [layer.stride for layer in layers if isinstance(layer, _CONVOLUTIONS)]
     if any(s != 1 for stride in strides for s in stride):
         raise ValueError(
             f"branch has strides {strides}, but the identity shortcut keeps the size; "

@@ -1,0 +1,7 @@
+"""Whole networks built of `Residual`, made by name."""
+
+from residual_lib.models.conv import ConvNet
+from residual_lib.models.mlp import MLP
+from residual_lib.models.registry import create_model, list_models, register_model
+
+__all__ = ["MLP", "ConvNet", "create_model", "list_models", "register_model"]

@@ -1,0 +1,23 @@
+"""Checks of the arguments that the families share."""
+
+from __future__ import annotations
+
+
+def check_positive(**arguments: int) -> None:
+    """Raise ValueError, with the argument's name, unless each is a whole number above 0."""
+    for name, value in arguments.items():
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            raise ValueError(f"{name} must be a whole number above 0, got {value!r}")
+
+
+def check_depth(depth: int) -> int:
+    """Return how many blocks of two layers a stack of `depth` layers has.
+
+    A stem and a head are two of the layers: depth = 2 + 2 x blocks (He et al. 2015, section 4.2,
+    has 6n + 2 for its three stages of n blocks).
+    """
+    if not isinstance(depth, int) or isinstance(depth, bool) or depth < 2 or depth % 2:
+        raise ValueError(
+            f"depth must be an even whole number from 2 (stem, head, 2 a block), got {depth!r}"
+        )
+    return (depth - 2) // 2

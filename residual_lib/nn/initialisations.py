@@ -1,0 +1,53 @@
+"""Initialisations by name: each sets the scale at which a signal passes a layer.
+
+For a layer with n inputs per unit whose weights are independent with mean 0 and variance v,
+the pre-activations have variance n v E[h^2], where h is the layer's input. The schemes differ
+in v alone, except the orthogonal one, which fixes the singular values and not only their mean.
+"""
+
+from __future__ import annotations
+
+from torch import nn
+
+SCHEMES = ("default", "naive", "xavier", "he", "orthogonal")
+
+
+def initialise_(model: nn.Module, scheme: str = "he", *, activation: str = "relu") -> nn.Module:
+    """Set, in place, the weights of every linear layer and convolution of `model`; biases to 0.
+
+    Args:
+        model: any module. Normalisation layers keep their own initialisation.
+        scheme: the law of the weights, n_in and n_out being a unit's number of inputs and outputs:
+
+            - ``"naive"``: normal with variance 1, whatever the width;
+            - ``"xavier"``: normal, variance 2 / (n_in + n_out) (Glorot and Bengio 2010, eq. 12);
+            - ``"he"``: normal, variance 2 / n_in (He et al. 2015, arXiv 1502.01852, eq. 10);
+            - ``"orthogonal"``: rows or columns orthonormal (Saxe et al. 2014), times sqrt(2) for
+              the ReLU, so that the second moment is kept as with ``"he"``;
+            - ``"default"``: leaves what PyTorch drew, biases included.
+        activation: name of the activation that follows; only ``"orthogonal"`` looks at it.
+
+    Returns:
+        `model` itself.
+
+    Raises:
+        ValueError: `scheme` is none of the above.
+    """
+    if scheme not in SCHEMES:
+        raise ValueError(f"init must be one of {list(SCHEMES)}, got {scheme!r}")
+    if scheme == "default":
+        return model
+    for layer in model.modules():
+        if not isinstance(layer, (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)):
+            continue
+        if scheme == "naive":
+            nn.init.normal_(layer.weight)
+        elif scheme == "xavier":
+            nn.init.xavier_normal_(layer.weight)
+        elif scheme == "he":
+            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+        else:
+            nn.init.orthogonal_(layer.weight, gain=2**0.5 if activation == "relu" else 1.0)
+        if layer.bias is not None:
+            nn.init.zeros_(layer.bias)
+    return model
