@@ -14,8 +14,9 @@ from typing import Any
 
 from residual_lib.data import digits, mnist1d, shakespeare, toy_regression
 from residual_lib.data.base import Data, Source
+from residual_lib.data.cards import Card, make_card
 
-__all__ = ["Data", "list_data", "load"]
+__all__ = ["Card", "Data", "card", "list_data", "load"]
 
 _SOURCES: dict[str, Source] = {
     "mnist1d": mnist1d.SOURCE,
@@ -49,6 +50,15 @@ def load(name: str, **options: Any) -> Data:
 def list_data(pattern: str = "*") -> list[str]:
     """Names of the data sets that match a shell pattern such as ``'*mnist*'``."""
     return [name for name in _SOURCES if fnmatchcase(name, pattern)]
+
+
+def card(name: str, **options: Any) -> Card:
+    """The data card of `load(name, **options)`: source, licence, shapes, class balance, limits.
+
+    Raises:
+        ValueError, TypeError: as `load`.
+    """
+    return make_card(_source(name), load(name, **options))
 
 
 def _source(name: str) -> Source:

@@ -58,8 +58,8 @@ SOURCE = Source(
     licence="CC BY 4.0 (UCI)",
     normalisation="one mean and one standard deviation, of all training pixels",
     limits=(
-        "Small and easy: good models pass 98 % test accuracy, and 360 test images tell two such "
-        "models apart only by several errors. The split mixes the writers, so test images "
-        "come from people seen in training"
+        "Small and easy: good models differ by a few test images, which one split can't tell from "
+        "chance. The split mixes the writers: test images come from people seen in "
+        "training"
     ),
 )

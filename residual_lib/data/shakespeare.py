@@ -79,8 +79,8 @@ SOURCE = Source(
     licence="public domain",
     normalisation="none: characters are numbered in the order of their code points",
     limits=(
-        "A million characters: a model of a few million weights learns it by heart. "
-        "The test part is the end of the collection, so it holds other plays and other speakers "
-        "than the training part"
+        "A million characters: few enough to be learnt by heart, so watch the test loss. "
+        "The test part is the end of the collection, the rest of The Taming of the Shrew and The "
+        "Tempest: other speakers than those of the training part, for the most part"
     ),
 )

@@ -52,7 +52,7 @@ SOURCE = Source(
     load=load,
     title="A noisy sine",
     origin="Made on your machine by residual_lib: y = sin(2 pi x) + noise, x even on [-1, 1]",
-    licence="CC0: nobody owns a sine",
+    licence="MIT, as all of residual_lib",
     normalisation="none: x lies in [-1, 1] and y near [-1, 1] by construction",
     limits="One input and one output: it shows how a model bends, not how it generalises",
 )
