@@ -1,0 +1,76 @@
+"""Build the site into _build/html: measure what is missing, make the pages, make them light.
+
+    python book/build.py            # nothing to do where nothing has changed
+    python book/build.py --fresh    # build anew, with what is in the store of trials
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+
+from builder import book, fingerprint, pages, postprocess
+from builder.errors import BuildError
+from builder.paths import BUILD, GENERATED, HTML, ROOT
+from builder.steps import Steps, duration, say
+
+MARK = BUILD / "fingerprint"
+DRAFT = BUILD / "draft"  # what isn't finished is never in _build/html
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="book/build.py", description=__doc__.split("\n")[0])
+    parser.add_argument("--fresh", action="store_true", help="build even if nothing has changed")
+    fresh = parser.parse_args(arguments).fresh
+
+    start = time.perf_counter()
+    state = fingerprint.of_site(ROOT)
+    if not fresh and (HTML / "index.html").exists() and MARK.exists() and MARK.read_text() == state:
+        say(f"Nothing has changed since the last build: {HTML / 'index.html'}")
+        return 0
+    try:
+        _run_steps()
+    except BuildError as error:
+        print(f"\nmake book stopped: {error}", file=sys.stderr)
+        return 1
+    MARK.write_text(state)
+    say(f"The site is in {HTML} ({duration(time.perf_counter() - start)})")
+    return 0
+
+
+def _run_steps() -> None:
+    todo: dict[str, Callable[[], None]] = {
+        "Measure: every trial that isn't in the store yet": _fill_store,
+        "Generate: claims ledger, data cards, landing explorer": lambda: pages.write_all(GENERATED),
+        "Pages: execute notebooks, set mathematics, write HTML": _build_pages,
+        "Finish: one style sheet, light scripts, security policy": lambda: postprocess.run(DRAFT),
+        "Publish into _build/html": _publish,
+    }
+    steps = Steps(list(todo), BUILD / "timings.json")
+    for name, do in todo.items():
+        with steps(name):
+            do()
+
+
+def _fill_store() -> None:
+    done = subprocess.run([sys.executable, "-m", "residual_lib", "run"], cwd=ROOT, check=False)
+    if done.returncode != 0:
+        raise BuildError("`python -m residual_lib run` failed; its message is above")
+
+
+def _build_pages() -> None:
+    shutil.rmtree(DRAFT, ignore_errors=True)
+    book.build(ROOT, DRAFT, doctrees=BUILD / "doctrees", log=BUILD / "sphinx.log")
+
+
+def _publish() -> None:
+    shutil.rmtree(HTML, ignore_errors=True)
+    DRAFT.rename(HTML)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
