@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help install book serve run test test-unit test-notebooks test-environments test-site lint bench clean
+.PHONY: help install book serve run test test-unit test-notebooks test-environments test-colab test-site lint bench clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -43,6 +43,10 @@ test-notebooks: $(READY) run ## chapters: every notebook executed, every verdict
 test-environments: $(READY) ## chapters under the oldest allowed packages and under Colab's
 	@echo "==> environments"
 	@$(BIN)/python -m pytest tests/environments
+
+COLAB_CONSTRAINTS ?=
+test-colab: $(READY) ## chapters under a given list of Colab's packages: make test-colab COLAB_CONSTRAINTS=FILE
+	@COLAB_CONSTRAINTS=$(abspath $(COLAB_CONSTRAINTS)) $(BIN)/python -m pytest tests/environments -k colab
 
 test-site: $(READY) book ## built site: in a real browser
 	@echo "==> site"
