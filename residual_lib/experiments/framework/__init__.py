@@ -1,0 +1,1 @@
+"""What carries trials about: keys, files, workers, tables. It can't change what they measure."""
