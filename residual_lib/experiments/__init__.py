@@ -6,18 +6,31 @@ One module a chapter lies beside this file and defines ``EXPERIMENTS``, a tuple 
 >>> table = experiments.get("degradation").table()
 """
 
-from residual_lib.experiments.framework.experiment import Experiment, mark_diverged
+from residual_lib.experiments.framework.experiment import (
+    Experiment,
+    diverged,
+    mark_diverged,
+    with_variant,
+)
 from residual_lib.experiments.framework.provenance import describe
-from residual_lib.experiments.framework.registry import chapters, get, list_experiments
+from residual_lib.experiments.framework.registry import (
+    chapter_number,
+    chapters,
+    get,
+    list_experiments,
+)
 from residual_lib.experiments.framework.work import Settings, TrialError
 
 __all__ = [
     "Experiment",
     "Settings",
     "TrialError",
+    "chapter_number",
     "chapters",
     "describe",
+    "diverged",
     "get",
     "list_experiments",
     "mark_diverged",
+    "with_variant",
 ]

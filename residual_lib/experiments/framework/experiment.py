@@ -112,11 +112,8 @@ class Experiment:
         units = self.units(store, profile, wanted, trials)
         if units:
             outcomes = measure(units, store, device=device, jobs=jobs, progress=progress)
-            for failed in (outcome for outcome in outcomes if outcome.error):
-                raise TrialError(
-                    f"{self.name}, variant {failed.unit.variant!r} could not be measured:\n"
-                    f"{failed.error}"
-                )
+            if failures := [outcome.failure for outcome in outcomes if outcome.error]:
+                raise TrialError("\n".join(failures))
             trials |= self.stored(store, profile, wanted, but=trials)
         table = self.joined(trials, profile, wanted)
         facts = table.attrs["provenance"]

@@ -66,6 +66,12 @@ class Outcome:
     seconds: float
     error: str | None = None  # the traceback
 
+    @property
+    def failure(self) -> str:
+        """What failed, and why."""
+        unit = self.unit
+        return f"{unit.experiment.name}, variant {unit.variant!r} failed:\n{self.error}"
+
 
 def measure(
     units: Iterable[Unit],

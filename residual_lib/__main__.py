@@ -1,0 +1,169 @@
+"""The command line: ``python -m residual_lib run | claims | models | data``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Sequence
+from typing import Any
+
+EXAMPLES = """examples:
+  python -m residual_lib run                    measure what is not in the store yet
+  python -m residual_lib run 2 --jobs 1         chapter 2 alone, in one process
+  python -m residual_lib run degradation --profile full --device cuda --record
+  python -m residual_lib claims --chapter 2     verdicts, estimates and intervals
+  python -m residual_lib claims --sabotage      no claim may survive this
+  python -m residual_lib models 'residual_*'
+  python -m residual_lib data mnist1d
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code: 0, 1 (something failed), 2 (wrong arguments)."""
+    options = _parser().parse_args(arguments)
+    try:
+        return options.command(options)
+    except (ValueError, TypeError) as error:
+        print(f"residual_lib: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\nresidual_lib: stopped; finished trials are stored", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # `... | head`
+        sys.stderr.close()
+        return 0
+
+
+def run(options: argparse.Namespace) -> int:
+    """Fill the store, and say what was measured."""
+    from residual_lib.experiments.framework import fill, recorded
+
+    start = time.perf_counter()
+    report = fill.fill(
+        fill.selected(options.chapters),
+        profile=options.profile,
+        seeds=options.seeds,
+        fresh=options.fresh,
+        jobs=options.jobs,
+        device=options.device,
+    )
+    print(report.text())
+    print(f"{time.perf_counter() - start:.1f} s; store: {report.store.root}")
+    for failure in report.failures:
+        print(f"\n{failure}", file=sys.stderr)
+    if options.record and not report.failures:
+        for experiment in report.experiments:
+            table = experiment.table(options.profile, options.seeds, progress=False)
+            print(f"recorded {recorded.write(table).name}")
+    return 1 if report.failures else 0
+
+
+def claims(options: argparse.Namespace) -> int:
+    """Print the ledger, or what is left of it under sabotage."""
+    from residual_lib import claims
+
+    if options.sabotage:
+        return _sabotage(options)
+    # Bars and notes would stand in the way of a program that reads this.
+    quiet = options.json or options.markdown
+    ledger = claims.ledger(options.chapter, options.profile, progress=not quiet)
+    if options.json:
+        print(ledger.to_json())
+    elif options.markdown:
+        print(ledger.to_markdown(), end="")
+    else:
+        print(f"\n{ledger.to_text()}")
+    return 0
+
+
+def _sabotage(options: argparse.Namespace) -> int:
+    from residual_lib import claims
+
+    found = claims.sabotage_all(options.chapter, options.profile, options.permutations)
+    survivors = [result for result in found if result.survives]
+    if options.json:
+        print(json.dumps([result.as_dict() for result in found], indent=1))
+    else:
+        print("\n".join(map(str, found)) or "no claims yet")
+        print(f"{len(found)} claims, {len(survivors)} survive sabotage")
+    return 1 if survivors else 0
+
+
+def models(options: argparse.Namespace) -> int:
+    """List models with their parameter counts at their defaults."""
+    from residual_lib.models import create_model, list_models
+
+    names = list_models(options.pattern)
+    if not names:
+        raise ValueError(f"no model matches {options.pattern!r}; there are: {list_models()}")
+    width = max(map(len, names))
+    for name in names:
+        count = sum(parameter.numel() for parameter in create_model(name).parameters())
+        print(f"{name:<{width}}  {count:>12,} parameters at default size")
+    return 0
+
+
+def data(options: argparse.Namespace) -> int:
+    """List the data sets, or print one's card."""
+    from residual_lib import data
+
+    if options.name is None:
+        for name in data.list_data():
+            print(f"{name:<14}  {data.card(name).title}")
+    else:
+        print(data.card(options.name))
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m residual_lib",
+        description="Measure the course's experiments and judge its claims.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(function: Any, summary: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(
+            function.__name__, help=summary, description=summary, allow_abbrev=False
+        )
+        added.set_defaults(command=function)
+        return added
+
+    add = command(run, "measure the trials that the store lacks, on all cores").add_argument
+    add("chapters", nargs="*", metavar="CHAPTER", help="number or name, such as 2 or degradation")
+    add("--profile", default="quick", metavar="P", help="quick (default) or full")
+    add("--seeds", type=_positive, metavar="N", help="seeds 0 to N-1 (default: as the profile)")
+    add("--device", default="auto", metavar="D", help="auto (default), cpu, cuda, cuda:0 or mps")
+    add("--jobs", type=_positive, metavar="J", help="processes (default: one a core)")
+    add("--fresh", action="store_true", help="measure everything anew")
+    add("--record", action="store_true", help="write the tables to residual_lib/experiments")
+
+    add = command(claims, "judge the claims by what was measured").add_argument
+    add("--chapter", metavar="CHAPTER", help="number or name (default: all)")
+    add("--profile", default="quick", metavar="P", help="quick (default) or full")
+    add("--json", action="store_true", help="a list of objects, for programs")
+    add("--markdown", action="store_true", help="a table, for the site")
+    add("--sabotage", action="store_true", help="take the mechanism away: none may still hold")
+    add("--permutations", type=_positive, default=200, metavar="N", help="tables (default: 200)")
+
+    add = command(models, "list the models and their numbers of parameters").add_argument
+    add("pattern", nargs="?", default="*", help="shell pattern, such as 'residual_*'")
+
+    add = command(data, "list the data sets, or print a data card").add_argument
+    add("name", nargs="?", help="a data set's name")
+    return parser
+
+
+def _positive(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number from 1, got {text!r}")
+    return int(text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
