@@ -197,6 +197,12 @@ def two_numbers(a: float, b: float) -> tuple[str, str]:
     return first, second
 
 
+def _nested(value: Any) -> str:
+    if isinstance(value, list):
+        return f"[{', '.join(map(_nested, value))}]"
+    return f"{value:.5g}" if isinstance(value, float) else str(value)
+
+
 _repr = Repr()
 _repr.maxstring = _repr.maxother = 60
 _repr.maxlist = _repr.maxtuple = _repr.maxdict = _FEW
@@ -220,7 +226,7 @@ def _describe(value: Any) -> str:
             return f"{kind} of {value.dtype}"
         if array.size > _FEW or not array.ndim:
             return f"{kind} of shape {array.shape}" if array.ndim else f"{array.item():.5g}"
-        short = np.array2string(array, precision=4, separator=", ").replace("\n", "")
+        short = _nested(array.tolist())
         return short if array.ndim == 1 else f"{short} of shape {array.shape}"
     if isinstance(value, float | np.floating):
         return f"{value:.5g}"

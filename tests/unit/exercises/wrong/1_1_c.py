@@ -1,0 +1,3 @@
+# hint: the sigmoid is flatter
+steepest = 1
+bound = 1

@@ -1,0 +1,10 @@
+# hint: the wrong place
+import numpy as np
+
+
+def gradients(w, x):
+    hidden = [x]
+    for weight in w:
+        hidden.append(np.tanh(weight * hidden[-1]))
+    slopes = w * (1 - np.array(hidden[:-1]) ** 2)
+    return np.cumprod(slopes[::-1])[::-1]
