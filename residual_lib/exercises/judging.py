@@ -50,8 +50,13 @@ def _stopped(exercise: Exercise, args: Arguments, outcome: Outcome) -> str:
             "Put your work where the ... is, then run the cell again."
         )
     if outcome.status == "unfit":
-        return f"{exercise.id} not yet: {outcome.detail}."
-    return f"{exercise.id} not yet: with {_inputs(exercise, args)} your code {outcome.detail}."
+        return _not_yet(exercise, outcome.detail)
+    return _not_yet(exercise, f"with {_inputs(exercise, args)} your code {outcome.detail}")
+
+
+def _not_yet(exercise: Exercise, text: str, hint: str = "") -> str:
+    end = "" if text.endswith("?") else "."
+    return f"{exercise.id} not yet: {text}{end} {hint}".rstrip()
 
 
 def _differs(
@@ -64,18 +69,17 @@ def _differs(
     found = exercise.compare(exercise.expected(*args), outcome.value)
     assert found is not None
     if outcome.value is None and not exercise.is_value:
-        text = "your function gave None; does it end with return"
+        text = "your function gave None; does it end with return?"
     elif exercise.is_value and found.kind == "value":
         text = f"{describe(outcome.value)} isn't right"  # the right value stays for the learner
     elif exercise.is_value:
         text = found.text
     else:
         text = f"with {_inputs(exercise, args)}: {found.text}"
-    end = "?" if text.endswith("return") else "."
     hint = _mistake(exercise, cases, outcomes)
     if not hint and found.kind == "value":  # how to compute it doesn't help with a wrong type
         hint = _regularity(exercise, cases, outcomes) or exercise.hint
-    return f"{exercise.id} not yet: {text}{end}" + (f" {hint}" if hint else "")
+    return _not_yet(exercise, text, hint)
 
 
 def _mistake(exercise: Exercise, cases: list[Arguments], outcomes: list[Outcome]) -> str:

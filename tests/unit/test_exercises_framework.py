@@ -54,6 +54,7 @@ def message(exercise, answer):
     assert not judgement.passed
     assert "\n" not in judgement.message
     assert "Traceback" not in judgement.message
+    assert "?." not in judgement.message
     return judgement.message
 
 
