@@ -26,15 +26,18 @@ def judge(exercise: Exercise, cases: list[Arguments], outcomes: list[Outcome]) -
             isn't 'ok'.
 
     Raises:
-        ValueError: there is no outcome for a case although all before it are 'ok'.
+        ValueError: there are more outcomes than cases, or fewer and all of them are 'ok'.
     """
+    stopped = any(outcome.status != "ok" for outcome in outcomes)
+    if len(outcomes) > len(cases) or (len(outcomes) < len(cases) and not stopped):
+        raise ValueError(
+            f"outcomes must be one for each of {len(cases)} cases, got {len(outcomes)}"
+        )
     for args, outcome in zip(cases, outcomes, strict=False):
         if outcome.status != "ok":
             return Judgement(False, _stopped(exercise, args, outcome))
         if _wrong(exercise, args, outcome):
             return Judgement(False, _differs(exercise, args, outcome, cases, outcomes))
-    if len(outcomes) != len(cases):
-        raise ValueError(f"outcomes must be one for each of {len(cases)} cases: {len(outcomes)}")
     tried = "" if exercise.is_value else f" Tried on {len(cases)} inputs."
     return Judgement(True, f"{exercise.id} passed: {exercise.title}.{tried}")
 

@@ -347,8 +347,10 @@ def test_judging_needs_no_learner():
     assert judge(DOUBLE, cases, late).message == (
         "9.1 not yet: with x = [10, 5] your code took longer than 1 s."
     )
-    with pytest.raises(ValueError, match="outcomes must be one for each of 2 cases: 1"):
-        judge(DOUBLE, cases, [Outcome("ok", right[0])])
+    for number in (0, 1, 3):
+        outcomes = [Outcome("ok", [1, 1])] * number
+        with pytest.raises(ValueError, match=f"one for each of 2 cases, got {number}"):
+            judge(DOUBLE, cases, outcomes)
     mixed = [Outcome("ok", [1, 1]), late[1]]
     assert "expected 2, got 1" in judge(DOUBLE, cases, mixed).message
 
