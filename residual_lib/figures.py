@@ -42,6 +42,7 @@ MARKERS = ("o", "s", "^", "D", "v", "P")
 # The two that the whole course compares look the same in every figure.
 ALWAYS = {"residual": 0, "plain": 1}
 MOST_GROUPS = 12
+MARK = "\ue000"  # stands for the prefix of ids until a figure is shown
 
 STYLE: Any = {
     "font.size": FONT,
@@ -150,21 +151,22 @@ def picture_svg(figure: Figure) -> str:
     """The figure as `<svg>` text with ids that no other figure has; the figure is closed."""
     if not isinstance(figure, Figure):
         raise TypeError(f"figure must be a matplotlib Figure, got {type(figure).__name__}")
-    mark = "\ue000"
-    text = serialise(figure, mark)
+    text = serialise(figure, MARK)
     pyplot.close(figure)
-    return text.replace(mark, unique_prefix(text))
+    return own_ids(text)
 
 
-def unique_prefix(content: str) -> str:
-    """A short id made from the content; the second figure with the same content gets another.
+def own_ids(content: str) -> str:
+    """HTML in which MARK begins every id, with a prefix in its place that no other HTML has.
 
-    From the content, as a counter alone would begin again at each start of the kernel and meet
-    the figures that the page still holds.
+    The prefix is made from the content, and a number if the same content is shown again. A number
+    alone would begin at 1 with each start of the kernel and meet figures that the page still holds.
     """
-    digest = "rl" + hashlib.sha256(content.encode()).hexdigest()[:6]
-    _times_shown[digest] += 1
-    return digest if _times_shown[digest] == 1 else f"{digest}-{_times_shown[digest]}"
+    prefix = "rl" + hashlib.sha256(content.encode()).hexdigest()[:6]
+    _times_shown[prefix] += 1
+    if _times_shown[prefix] > 1:
+        prefix += f"-{_times_shown[prefix]}"
+    return content.replace(MARK, prefix)
 
 
 def _quote(text: str) -> str:
