@@ -353,7 +353,8 @@ def curves(
     _limit(ax, xlim, ylim)
     if group is not None:
         _label_ends(ax, ends)
-    _tick_at(ax, sorted(set(table[x])))
+    if xlim is None:
+        _tick_at(ax, sorted(set(table[x])))
     return figure
 
 
@@ -758,10 +759,13 @@ def _label_ends(ax: Axes, ends: Sequence[_End]) -> None:
     places = spread(wanted, heights, bottom - FONT / 2, top + FONT / 2)
     across, up = 72 * figure.get_figwidth(), 72 * figure.get_figheight()
     for end, text, mark, place, want in zip(ends, texts, marks, places, wanted, strict=True):
-        if mark is not None and (abs(place - want) > 3 or mark[0] < box.x1 - 12):
+        # A line that ends early is named where it ends, in the free space behind it.
+        early = mark is not None and mark[0] < box.x1 - 36
+        at = 10 + (float(mark[0]) if early and mark is not None else box.x1)
+        if mark is not None and abs(place - want) > 3:
             figure.add_artist(
                 mpl.lines.Line2D(
-                    np.array([mark[0] + 4, box.x1 + 8]) / across,
+                    np.array([min(at - 6, mark[0] + 4), at - 2]) / across,
                     np.array([want, place]) / up,
                     color=end.colour,
                     linewidth=0.8,
@@ -769,7 +773,7 @@ def _label_ends(ax: Axes, ends: Sequence[_End]) -> None:
                 )
             )
         figure.text(
-            (box.x1 + 10) / across,
+            at / across,
             place / up,
             text if mark is not None else f"{text} (none)",
             color=end.colour,
