@@ -15,10 +15,10 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 
 # Every colour below keeps a contrast of 3:1 on white and on dark pages (#121212 to #222832), and
-# any two differ by 20 or more in CIELAB for normal sight and three kinds of colour blindness.
+# any two differ by 16 or more in CIELAB for normal sight and three kinds of colour blindness.
 SERIES = ("#0077bb", "#e0640c", "#29a668", "#b2628a", "#6d5ce5", "#e50039")
 INK = "#24292f"  # axes and text: replaced by the page's text colour, as black is
-LABEL_SHARE = 0.65  # text in a series' colour is this much colour, the rest ink: 4.5:1
+LABEL_SHARE = 0.5  # text in a series' colour is this much colour, the rest ink: 4.5:1
 
 SVG = "{http://www.w3.org/2000/svg}"
 HREF = "{http://www.w3.org/1999/xlink}href"
