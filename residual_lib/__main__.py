@@ -7,7 +7,7 @@ import json
 import sys
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 EXAMPLES = """examples:
   python -m residual_lib run                    measure what is not in the store yet
@@ -26,18 +26,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return options.command(options)
     except (ValueError, TypeError) as error:
-        print(f"residual_lib: {error}", file=sys.stderr)
-        return 2
+        return _fail(error, 2)
     except KeyboardInterrupt:
         print("\nresidual_lib: stopped; finished trials are stored", file=sys.stderr)
         return 130
     except BrokenPipeError:  # `... | head`
         sys.stderr.close()
         return 0
+    except RuntimeError as error:
+        from residual_lib.experiments import TrialError
+
+        if isinstance(error, TrialError):
+            return _fail(error, 1)
+        raise
+
+
+def _fail(error: Exception, code: int) -> int:
+    print(f"residual_lib: {error}", file=sys.stderr)
+    return code
 
 
 def run(options: argparse.Namespace) -> int:
     """Fill the store, and say what was measured."""
+    # Imports of torch and pandas stay inside the commands: --help answers at once.
     from residual_lib.experiments.framework import fill, recorded
 
     start = time.perf_counter()
@@ -117,8 +128,15 @@ def data(options: argparse.Namespace) -> int:
     return 0
 
 
+class _Parser(argparse.ArgumentParser):
+    """An argument parser whose errors are one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message} (--help shows how)\n")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="python -m residual_lib",
         description="Measure the course's experiments and judge its claims.",
         epilog=EXAMPLES,

@@ -13,7 +13,7 @@ from tqdm.auto import tqdm
 from residual_lib import experiments
 from residual_lib.claims.framework.claim import Claim
 from residual_lib.claims.framework.registry import list_claims
-from residual_lib.claims.framework.verdict import values_of
+from residual_lib.claims.framework.verdict import StatisticError, values_of
 from residual_lib.statistics import bootstrap_interval
 
 PERMUTATIONS = 200
@@ -127,7 +127,7 @@ def sabotage(
     for sabotaged in tables:
         try:
             values.append(values_of(claim, sabotaged, seeds, diverged))
-        except Exception:  # a table that makes no sense may break a statistic in any way
+        except (StatisticError, ValueError):
             undefined += 1
     held = 0
     if values:  # one bootstrap for all

@@ -18,6 +18,10 @@ HOLDS_IF = "holds with conditions"
 FAILS = "does not hold here"
 
 
+class StatisticError(RuntimeError):
+    """A claim's statistic raised an error, which is the cause of this one."""
+
+
 @dataclass(frozen=True)
 class Verdict:
     """A claim, the estimate with its 95 % interval, and what follows.
@@ -59,6 +63,7 @@ def evaluate(
     Raises:
         ValueError: there is no such experiment, or the statistic does not give one number for
             each seed.
+        StatisticError: the statistic raised an error.
     """
     if table is None:
         table = experiments.get(claim.experiment).table(profile, progress=progress)
@@ -94,8 +99,13 @@ def values_of(
 
     Raises:
         ValueError: the statistic does not give one number for each seed.
+        StatisticError: it raised an error.
     """
-    result = claim.statistic(table)
+    try:
+        result = claim.statistic(table)
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise StatisticError(f"the statistic of claim {claim.id} failed: {reason}") from error
     if isinstance(result, numbers.Real):
         result = pd.Series(float(result), index=list(seeds))
     if not isinstance(result, pd.Series):

@@ -38,7 +38,7 @@ def reachable(module: str) -> set[str]:
         if name in found or name.startswith(PLUMBING) or name == f"{PACKAGE}.experiments":
             continue
         found.add(name)
-        waiting += _imports(name)
+        waiting += [*_packages(name), *_imports(name)]
     return found
 
 
@@ -57,17 +57,15 @@ def _imports(module: str) -> Iterator[str]:
         else:
             continue
         for name in names:
-            if name.split(".")[0] == PACKAGE:
-                yield from _existing(name)
+            if name.split(".")[0] == PACKAGE and _find(name):
+                yield name
 
 
-def _existing(name: str) -> Iterator[str]:
-    """Yield the module `name` and the packages above it, as far as they are files."""
-    parts = name.split(".")
-    for count in range(1, len(parts) + 1):
-        above = ".".join(parts[:count])
-        if _find(above):
-            yield above
+def _packages(module: str) -> Iterator[str]:
+    """The packages above a module of residual_lib: importing it runs them too."""
+    while module.split(".")[0] == PACKAGE and "." in module:
+        module = module.rpartition(".")[0]
+        yield module
 
 
 def _find(module: str) -> Path | None:
