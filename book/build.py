@@ -12,8 +12,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
-from builder import book, fingerprint, pages, postprocess
+from builder import book, fingerprint, postprocess
 from builder.errors import BuildError
 from builder.paths import BUILD, GENERATED, HTML, ROOT
 from builder.steps import Steps, duration, say
@@ -45,7 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _run_steps() -> None:
     todo: dict[str, Callable[[], None]] = {
         "Measure: every trial that isn't in the store yet": _fill_store,
-        "Generate: claims ledger, data cards, landing explorer": lambda: pages.write_all(GENERATED),
+        "Generate: claims ledger, data cards, landing explorer": _generate,
         "Pages: execute notebooks, set mathematics, write HTML": _build_pages,
         "Finish: one style sheet, light scripts, security policy": lambda: postprocess.run(DRAFT),
         "Publish into _build/html": _publish,
@@ -57,9 +58,16 @@ def _run_steps() -> None:
 
 
 def _fill_store() -> None:
-    done = subprocess.run([sys.executable, "-m", "residual_lib", "run"], cwd=ROOT, check=False)
-    if done.returncode != 0:
-        raise BuildError("`python -m residual_lib run` failed; its message is above")
+    _python("-m", "residual_lib", "run", cwd=ROOT)
+
+
+def _generate() -> None:
+    _python("-m", "builder.pages", str(GENERATED), cwd=Path(__file__).parent)
+
+
+def _python(*command: str, cwd: Path) -> None:
+    if subprocess.run([sys.executable, *command], cwd=cwd, check=False).returncode != 0:
+        raise BuildError(f"`python {' '.join(command)}` failed; its message is above")
 
 
 def _build_pages() -> None:

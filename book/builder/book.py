@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import re
 import shutil
 import sys
@@ -24,6 +25,7 @@ def build(root: Path, output: Path, doctrees: Path, log: Path) -> None:
     """Build the pages into `output`. Notebooks are executed unless neither they nor the
     library have changed since they last were."""
     mathematics.use_node_from_wheel()
+    _use_own_ipython(log.parent / "ipython")
     overrides = {
         "external_toc_path": (root / "_toc.yml").as_posix(),
         "latex_individualpages": False,
@@ -64,10 +66,21 @@ def _cache(root: Path, folder: Path) -> Path:
     return current
 
 
+def _use_own_ipython(folder: Path) -> None:
+    """Notebooks run without the user's IPython settings, so that everybody builds the same
+    pages; and without the kernel's warning that it talks over this machine's own network."""
+    profile = folder / "profile_default"
+    profile.mkdir(parents=True, exist_ok=True)
+    (profile / "ipython_kernel_config.py").write_text("get_config().IPKernelApp.log_level = 40\n")
+    os.environ["IPYTHONDIR"] = str(folder)
+
+
 def _substitutions(root: Path) -> dict[str, str]:
+    """What the pages say with the repository's address, which stands in _config.yml alone."""
     config = yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8"))
-    url = config["repository"]["url"]
-    return {"repository": url, "repository_name": url.rstrip("/").rsplit("/", 1)[-1]}
+    url = config["repository"]["url"].rstrip("/")
+    clone = f"git clone {url}\ncd {url.rsplit('/', 1)[-1]}\nmake book\nmake test"
+    return {"repository": url, "clone": f"```bash\n{clone}\n```"}
 
 
 class _Status(io.TextIOBase):

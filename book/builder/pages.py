@@ -1,7 +1,14 @@
-"""Pieces of pages that are made from the library: the ledger, the data cards, the explorer."""
+"""Pieces of pages that are made from the library: the ledger, the data cards, the explorer.
+
+    python -m builder.pages FOLDER
+
+A process of its own: Sphinx inspects every object in memory, and PyTorch's don't like it.
+"""
 
 from __future__ import annotations
 
+import re
+import sys
 from pathlib import Path
 
 
@@ -21,10 +28,15 @@ def _claims() -> str:
 def _data_cards() -> str:
     from residual_lib import data
 
-    return "\n\n".join(data.card(name).markdown() for name in data.list_data()) + "\n"
+    cards = "\n\n".join(data.card(name).markdown() for name in data.list_data())
+    # Each card is a section of the page, whatever level it takes elsewhere.
+    return re.sub(r"^#+ ", "## ", cards, flags=re.MULTILINE) + "\n"
 
 
 PIECES = {
     "claims.md": _claims,
     "data.md": _data_cards,
 }
+
+if __name__ == "__main__":
+    write_all(Path(sys.argv[1]))

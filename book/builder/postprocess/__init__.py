@@ -1,0 +1,28 @@
+"""Makes the built pages light and strict: the order matters, the security policy comes last.
+
+Pages are changed as text, tag by tag, so that everything a chapter wrote (its figures, its
+explorers) stays as it is, byte for byte.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from . import front, head, icons, images, policy, scripts, stylesheet
+
+
+def run(site: Path) -> None:
+    """Rewrite a site in place. Once: it expects the pages as Sphinx wrote them."""
+    front.drop_leftovers(site)
+    pages = {path: path.read_text(encoding="utf-8") for path in sorted(site.rglob("*.html"))}
+    for path, html in pages.items():
+        depth = len(path.relative_to(site).parts) - 1
+        html = scripts.lighten(html, search_page=path.name == "search.html")
+        html = images.give_sizes(html, path)
+        pages[path] = head.complete(html, static="../" * depth + "_static")
+    stylesheet.merge(pages, site / "_static")
+    icons.subset(site / "_static")
+    front.add(pages, site)
+    for path, html in pages.items():
+        path.write_text(policy.with_policy(html), encoding="utf-8")
+    front.drop_unused(site)

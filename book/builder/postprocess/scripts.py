@@ -1,0 +1,38 @@
+"""Scripts: only what a page uses, none before the page can be seen, no inline handlers."""
+
+from __future__ import annotations
+
+import re
+
+from .tags import attributes, opening
+
+# fontawesome.js draws icons that the style sheet draws already, at half a megabyte.
+_NOWHERE = re.compile(r"fontawesome\.js")
+_SEARCH_ONLY = re.compile(r"searchtools\.js|language_data\.js|searchindex\.js")
+_PRELOAD = re.compile(r"""\s*<link rel="preload" as="script"[^>]*>""")
+_SCRIPT = re.compile(opening("script").pattern + r"(?P<body>.*?)</script>", re.DOTALL | re.I)
+_HANDLER = re.compile(r"""\sonclick="(?P<code>[^"]*)\"""")
+_ACTIONS = {"window.print()": "print"}  # see _assets/site.js
+
+
+def lighten(html: str, *, search_page: bool) -> str:
+    html = _PRELOAD.sub("", html)
+    html = _HANDLER.sub(_as_action, html)
+    return _SCRIPT.sub(lambda tag: _script(tag, search_page), html)
+
+
+def _script(tag: re.Match[str], search_page: bool) -> str:
+    have = attributes(tag)
+    source = have.get("src")
+    if source is None:
+        return tag[0]
+    if _NOWHERE.search(source) or (_SEARCH_ONLY.search(source) and not search_page):
+        return ""
+    return tag[0] if "defer" in have else tag[0].replace("<script", "<script defer", 1)
+
+
+def _as_action(handler: re.Match[str]) -> str:
+    code = handler["code"]
+    if code not in _ACTIONS:
+        raise ValueError(f"a page has onclick={code!r}, which the security policy would block")
+    return f' data-action="{_ACTIONS[code]}"'
