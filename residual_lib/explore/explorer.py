@@ -162,16 +162,20 @@ class Explorer:
             + "".join(_input(control) for control in self.controls)
             + "</div>"
         )
-        without = f"<p>With JavaScript this figure answers to controls. {page.escape(answers)}.</p>"
+        # Not <noscript>: some front ends drop scripts and still claim to run them.
+        without = (
+            '<p class="rl-without">Where scripts run, this figure answers to '
+            f"{page.escape(answers)}.</p>"
+        )
         caption = f'<p class="rl-caption">{page.escape(self.caption)}</p>' if self.caption else ""
         return (
             f'<div class="rl-explorer" role="group" aria-labelledby="{MARK}-title" '
             f'data-lm-suppress-shortcuts="true">{page.style()}'
             f'<p class="rl-title" id="{MARK}-title">{page.escape(self.title)}</p>'
-            f"{inputs if controls else ''}"
+            f"{inputs + without if controls else ''}"
             f'<div class="rl-figure rl-frame">{_named(svg)}</div>'
             f'<p class="rl-says" id="{MARK}-says" aria-live="polite">{page.escape(sentence)}</p>'
-            f"{caption}{f'<noscript>{without}</noscript>' if controls else ''}"
+            f"{caption}"
         )
 
     def _repr_html_(self) -> str | None:
