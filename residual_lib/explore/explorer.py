@@ -128,7 +128,16 @@ class Explorer:
         """The static face with MARK for ids: what comes before the script, and the data in it."""
         every = itertools.product(*(control.values for control in self.controls))
         names = [control.name for control in self.controls]
-        bar = tqdm(every, total=self.count, desc=self.title, unit="frame", leave=False, delay=3)
+        # No bar where a program runs the notebook: it would only stay in the page as an output.
+        bar = tqdm(
+            every,
+            total=self.count,
+            desc=self.title,
+            unit="frame",
+            leave=False,
+            delay=3,
+            disable=_in_kernel() and face() == "static",
+        )
         frames = [self.frame(**dict(zip(names, values, strict=True))) for values in bar]
         parts, runs = pack([_named(svg) for svg, _ in frames])
         first = 0

