@@ -124,6 +124,53 @@ def test_nets_without_norm_take_the_place_of_those_with():
     assert changed["value"].tolist() == [1, 1]
 
 
+def ideal(decades_by_variant):
+    """A table of 50 layers in which the gradient changes by so many orders of magnitude."""
+    rows = [
+        {"variant": name, "seed": seed, "layer": layer, "value": value}
+        for name, decades in decades_by_variant.items()
+        for seed in (0, 1)
+        for layer, value in ((1, 10.0**decades), (49, 1.0))
+    ]
+    return pd.DataFrame(rows)
+
+
+def final(metric, values):
+    """A table with a metric at two steps, of which the last counts."""
+    rows = [
+        {"variant": name, "seed": seed, "step": step, "metric": metric, "value": value + 9 - step}
+        for name, value in values.items()
+        for seed in (0, 1)
+        for step in (0, 9)
+    ]
+    return pd.DataFrame(rows)
+
+
+def test_statistics_on_tables_with_a_known_answer():
+    he = ideal({"none-relu-he": 0.0, "none-relu-xavier": -7.2})
+    assert claims.gain_of_he(he).tolist() == pytest.approx([7.2, 7.2])
+    norms = ideal({"batch-relu-naive": 4.0, "batch-relu-xavier": 4.3, "batch-relu-he": 4.1})
+    assert claims.spread_over_initialisations(norms).tolist() == pytest.approx([0.3, 0.3])
+
+    batches = (8, 16, 32, 64, 128)
+    exact = {f"relu-{b}": 24 * math.log10(claims.relu_growth(b)) for b in batches}
+    assert claims.worst_deviation(ideal(exact)).tolist() == pytest.approx([0, 0], abs=1e-9)
+    off = {**exact, "relu-16": 24 * math.log10(0.9 * claims.relu_growth(16))}
+    assert claims.worst_deviation(ideal(off)).tolist() == pytest.approx([0.1, 0.1])
+
+    names = ("relu", "tanh", "sigmoid", "identity")
+    exact = {f"{name}-128": 24 * math.log10(claims.large_batch_growth(name)) for name in names}
+    off = {**exact, "tanh-128": 24 * math.log10(1.2 * claims.large_batch_growth("tanh"))}
+    assert claims.deviation_from_large_batch(ideal(off)).tolist() == pytest.approx([0.2, 0.2])
+
+    errors = final("train_error", {"a": 0.9, "b": 0.4})
+    assert claims.difference("train_error", "a", "b", errors).tolist() == pytest.approx([0.5, 0.5])
+    sizes = final("gradient_norm", {"none-8": 2.0, "none-100": 0.02})
+    assert claims.change_of_size(sizes).tolist() == pytest.approx([-2, -2])
+    outputs = final("outputs", {"none-100": 0.97, "none-8": 0.8})
+    assert claims.similarity_of_outputs(outputs).tolist() == pytest.approx([0.97, 0.97])
+
+
 # --- measuring -------------------------------------------------------------------------------
 
 
