@@ -50,7 +50,7 @@ def explorer(table: pd.DataFrame) -> Explorer:
         render,
         [
             Slider("depth", depths, label="depth", unit="layers"),
-            Toggle("skip", label="add the skip: y = x + F(x)"),
+            Toggle("skip", label="add the skip"),
         ],
         title="Does a deeper network train?",
         alt=alt,
