@@ -141,6 +141,8 @@ def fastest_way(models: Sequence[nn.Module], device: torch.device, x: Tensor) ->
             stack = Stack(models, device, way)
             stack.train(False)
             output = stack(own)
+            stack.train()
+            stack(own)  # must be possible, but dropout forbids to compare
         except Exception as error:  # a model may raise anything here
             reason = str(error).strip().partition("\n")[0]
         else:
