@@ -103,9 +103,10 @@ def test_preactivation_count_by_the_authors_code(blocks):
 
 @pytest.mark.parametrize("name", RESNETS)
 def test_the_name_counts_the_layers_with_weights(name):
+    model = without_numbers(name)
     shortcuts = {
         m
-        for _, block in iter_residuals(model := without_numbers(name))
+        for _, block in iter_residuals(model)
         if isinstance(block.shortcut, nn.Module)
         for m in block.shortcut.modules()
     }
