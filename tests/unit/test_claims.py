@@ -1,6 +1,7 @@
 """Claims: what holds, what doesn't, what is no claim, and what sabotage finds."""
 
 import json
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -366,6 +367,12 @@ def test_a_claim_may_bring_its_own_sabotage():
     assert (result.survives, result.held, result.trials) == (False, 0, 1)
     assert result.kind == "without_skip"
     assert sabotage(claim(sabotage=without_skip, holds_if=below(2)), progress=False).survives
+
+
+def test_a_sabotage_may_be_a_function_with_arguments_filled_in():
+    result = sabotage(claim(sabotage=partial(without_skip)), progress=False)
+    assert not result.survives
+    assert result.kind == "its own sabotage"
 
 
 def test_a_sabotage_that_changes_nothing_is_none():
