@@ -10,7 +10,6 @@ import hashlib
 import io
 import pickle
 import tarfile
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -123,28 +122,27 @@ def read(folder: str | Path, split: str = "train") -> Images:
     if split not in ("train", "test"):
         raise ValueError(f"split must be 'train' or 'test', got {split!r}")
     folder = Path(folder)
-    kind = find(folder)
-    if kind is None:
+    found = form(folder)
+    if found is None:
         raise FileNotFoundError(
             f"folder must hold {ARCHIVE}, {FOLDER} or the mosaics data_batch_1.jpg ..., "
             f"got {str(folder)!r}"
         )
     wanted = [name for name in BATCHES if (name == "test_batch") == (split == "test")]
-    return kind(folder, wanted)
+    readers = {"archive": _read_archive, "files": _read_files, "mosaics": _read_mosaics}
+    return readers[found](folder, wanted)
 
 
-def find(folder: str | Path) -> Callable[[Path, list[str]], Images] | None:
-    """What reads the form of CIFAR-10 that is in `folder`; None if there is none."""
+def form(folder: str | Path) -> str | None:
+    """How CIFAR-10 is in `folder`: 'archive', 'files', 'mosaics', or None where it isn't."""
     folder = Path(folder)
     if folder.is_file():
-        return _read_archive if folder.name.endswith(".tar.gz") else None
+        return "archive" if folder.name.endswith(".tar.gz") else None
     if (folder / ARCHIVE).is_file():
-        return _read_archive
+        return "archive"
     if (folder / "test_batch").is_file() or (folder / FOLDER / "test_batch").is_file():
-        return _read_files
-    if (folder / "test_batch.jpg").is_file():
-        return _read_mosaics
-    return None
+        return "files"
+    return "mosaics" if (folder / "test_batch.jpg").is_file() else None
 
 
 def _read_archive(path: Path, names: list[str]) -> Images:

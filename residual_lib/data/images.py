@@ -108,7 +108,7 @@ def open_images(
             raise ValueError(f"{name} must be a number of pixels from 1, got {value!r}")
     if crop is not None and crop > (resize or crop):
         raise ValueError(f"crop must be at most resize {resize}, got {crop}")
-    if cifar.find(folder):
+    if cifar.form(folder):
         if resize or crop:
             raise ValueError("resize and crop are for folders of images: CIFAR-10's are 32x32")
         images = cifar.read(folder, split)
