@@ -6,9 +6,11 @@ import pytest
 import torch
 from torch import nn
 
+from residual_lib.data import Data
 from residual_lib.models import ResNet, create_model, list_models
 from residual_lib.nn import ORDERS, SHORTCUTS, DropPath, Scale
 from residual_lib.residual import Residual, add, branch_only, iter_residuals
+from residual_lib.train import train
 
 # torchvision's documented `num_params`.
 TORCHVISION = {
@@ -322,3 +324,47 @@ def test_registered_names_take_what_their_name_leaves_open():
         create_model("resnet20_cifar", blocks=(1, 1, 1))
     with pytest.raises(TypeError, match="no option order"):
         create_model("preact_resnet110_cifar", order="original")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"order": "preactivation", "drop_path_rate": 0.0},
+        {"shortcut": "exclusive_gating"},
+        {"shortcut": "shortcut_only_gating", "order": "norm_after_addition"},
+        {"shortcut": "constant_scaling", "order": "act_before_addition"},
+        {"shortcut": "D", "block": "bottleneck", "order": "act_only_preactivation"},
+    ],
+)
+def test_many_seeds_train_as_one(options, recwarn):
+    """Mapped over the seeds, a network learns what it learns alone."""
+    x, y = torch.randn(40, 1, 16), torch.arange(40) % 10
+    data = Data(x, y, x, y, "noise", 10, "classification")
+
+    def curves(together):
+        training = train(
+            lambda: create_model("small_resnet1d", width=4, **options),
+            data,
+            [0, 1],
+            steps=4,
+            batch_size=16,
+            together=together,
+            progress=False,
+            device="cpu",
+        )
+        history = training.history[training.history["metric"] == "batch_loss"]
+        return history.sort_values(["seed", "step"])["value"].to_numpy()
+
+    assert curves(True) == pytest.approx(curves(False), rel=1e-3)
+    assert not recwarn.list
+
+
+def test_random_parts_can_be_mapped(recwarn):
+    x, y = torch.randn(40, 1, 16), torch.arange(40) % 10
+    data = Data(x, y, x, y, "noise", 10, "classification")
+    for options in ({"drop_path_rate": 0.5}, {"shortcut": "dropout"}):
+        build = functools.partial(create_model, "small_resnet1d", **options)
+        training = train(build, data, [0, 1], steps=2, batch_size=16, progress=False, device="cpu")
+        assert not training.diverged
+    assert not recwarn.list
