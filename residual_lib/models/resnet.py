@@ -198,7 +198,7 @@ class ResNet(nn.Module):
             final["norm"] = norm(channels)
         if order in PREACTIVATIONS:
             final["act"] = activate()
-        self.final = nn.Sequential(final)
+        self.final = _chain(final) or nn.Identity()
         self.head = nn.Linear(channels, num_classes)
         initialise_(self, init, activation=activation)
         if zero_init_residual:

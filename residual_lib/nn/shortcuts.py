@@ -50,6 +50,7 @@ class PadShortcut(nn.Module):
             raise ValueError(f"out_chans must be at least in_chans {in_chans}, got {out_chans!r}")
         if side not in ("both", "end"):
             raise ValueError(f"side must be 'both' or 'end', got {side!r}")
+        self.in_chans = in_chans
         self.stride = stride
         before = (out_chans - in_chans) // 2 if side == "both" else 0
         self.channels = (before, out_chans - in_chans - before)

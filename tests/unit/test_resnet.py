@@ -11,6 +11,7 @@ from residual_lib.models import ResNet, create_model, list_models
 from residual_lib.nn import ORDERS, SHORTCUTS, DropPath, Scale
 from residual_lib.residual import Residual, add, branch_only, iter_residuals
 from residual_lib.train import train
+from residual_lib.train.stack import fastest_way
 
 # torchvision's documented `num_params`.
 TORCHVISION = {
@@ -342,6 +343,9 @@ def test_many_seeds_train_as_one(options, recwarn):
     x, y = torch.randn(40, 1, 16), torch.arange(40) % 10
     data = Data(x, y, x, y, "noise", 10, "classification")
 
+    models = [create_model("small_resnet1d", width=4, **options) for _ in range(2)]
+    assert fastest_way(models, torch.device("cpu"), x[:4]) == "side by side"
+
     def curves(together):
         training = train(
             lambda: create_model("small_resnet1d", width=4, **options),
@@ -363,8 +367,12 @@ def test_many_seeds_train_as_one(options, recwarn):
 def test_random_parts_can_be_mapped(recwarn):
     x, y = torch.randn(40, 1, 16), torch.arange(40) % 10
     data = Data(x, y, x, y, "noise", 10, "classification")
-    for options in ({"drop_path_rate": 0.5}, {"shortcut": "dropout"}):
+    for options, way in (
+        ({"drop_path_rate": 0.5}, "mapped"),  # a mask of its own for each model
+        ({"shortcut": "dropout"}, "side by side"),
+    ):
         build = functools.partial(create_model, "small_resnet1d", **options)
+        assert fastest_way([build(), build()], torch.device("cpu"), x[:4]) == way
         training = train(build, data, [0, 1], steps=2, batch_size=16, progress=False, device="cpu")
         assert not training.diverged
     assert not recwarn.list
