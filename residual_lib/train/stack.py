@@ -62,7 +62,8 @@ class Stack:
 
     def train(self, mode: bool = True) -> None:
         """Set the mode of all models: batch statistics and dropout, or not."""
-        self.template.train(mode)
+        if self.template.training is not mode:  # to walk through a deep network takes time
+            self.template.train(mode)
 
     def __call__(self, x: Tensor) -> Tensor:
         """Inputs ``(models, batch, ...)`` -> outputs ``(models, batch, ...)``."""
