@@ -443,3 +443,33 @@ def test_devices():
 def test_the_bar_counts_every_step_of_every_seed(capsys):
     train(mlp, VECTORS, range(2), steps=5, batch_size=32)
     assert "10/10" in capsys.readouterr().err
+
+
+def test_a_schedule_may_be_a_function_of_the_step():
+    """Halved every step, as by hand."""
+    training = quiet(mlp, VECTORS, seeds=[3], lr=0.1, schedule=lambda step: 0.5**step)
+    _, losses = by_hand(
+        mlp,
+        VECTORS,
+        3,
+        12,
+        32,
+        lambda p: torch.optim.SGD(p, 0.1, momentum=0.9),
+        lambda o: torch.optim.lr_scheduler.ExponentialLR(o, 0.5),
+    )
+    np.testing.assert_allclose(curve(training)[3], losses, rtol=2e-4)
+
+
+def test_augmentation_is_the_seeds_own():
+    """Together or alone, a seed draws the same noise, and what it learns from is changed."""
+
+    def noisy(x, generator):
+        return x + torch.randn(x.shape, generator=generator)
+
+    together = quiet(mlp, VECTORS, seeds=[3, 8], augment=noisy)
+    alone = quiet(mlp, VECTORS, seeds=[8], augment=noisy)
+    np.testing.assert_allclose(curve(together)[8], curve(alone)[8], rtol=2e-4)
+    clean = quiet(mlp, VECTORS, seeds=[8])
+    assert not np.allclose(curve(clean)[8], curve(alone)[8], rtol=1e-2)
+    zero = quiet(mlp, VECTORS, seeds=[8], augment=lambda x, generator: 0 * x)
+    assert curve(zero)[8][0] == pytest.approx(np.log(3), abs=0.2)  # all inputs are one
