@@ -104,6 +104,25 @@ def merging(
         yield
 
 
+@contextmanager
+def entering(blocks: Mapping[str, Residual]) -> Iterator[list[Tensor]]:
+    """Let what enters the first block to run be a leaf of autograd's graph, and hand it over."""
+    origin: list[Tensor] = []
+
+    def catch(block: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...] | None:
+        if origin:
+            return None
+        origin.append(inputs[0].detach().requires_grad_())
+        return (origin[0], *inputs[1:])
+
+    handles = [block.register_forward_pre_hook(catch) for block in blocks.values()]
+    try:
+        yield origin
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
 def check_names(model: nn.Module, names: Collection[str]) -> None:
     """Raise ValueError unless every name is that of a block of `model`."""
     known = blocks_of(model)

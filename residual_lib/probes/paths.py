@@ -14,8 +14,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -24,7 +23,7 @@ import torch
 from torch import Tensor, nn
 
 from residual_lib.objective import loss
-from residual_lib.probes.masking import blocks_of, check_names, merging
+from residual_lib.probes.masking import blocks_of, check_names, entering, merging
 from residual_lib.probes.scores import bar, check_count
 from residual_lib.probes.tap import untouched
 from residual_lib.residual import Merge
@@ -208,9 +207,15 @@ class _Unravelled:
 
         x, y = batch
         blocks = blocks_of(model)
-        with merging(model, blocks, cutting), _origin(x, blocks) as origin:
-            value = loss(model(origin[0] if origin else x), y)
-        return cls(value, [*origin, *above], [*origin, *below], names)
+        with merging(model, blocks, cutting):
+            if x.is_floating_point():
+                origin = x.detach().requires_grad_()
+                value = loss(model(origin), y)
+            else:
+                with entering(blocks) as first:
+                    value = loss(model(x), y)
+                (origin,) = first
+        return cls(value, [origin, *above], [origin, *below], names)
 
     def counts(self) -> dict[int, int]:
         """Number of paths by length."""
@@ -313,25 +318,3 @@ class _Unravelled:
 def _step(place: int) -> int:
     """By how much passing a place makes a path longer: a branch by 1."""
     return int(place != ORIGIN and place % 2 == 0)
-
-
-@contextmanager
-def _origin(x: Tensor, blocks: Mapping[str, nn.Module]) -> Iterator[list[Tensor]]:
-    """A list with the leaf at which paths end: the inputs, or what enters the first block."""
-    if x.is_floating_point():
-        yield [x.detach().requires_grad_()]
-        return
-    origin: list[Tensor] = []
-
-    def catch(block: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...] | None:
-        if origin:
-            return None
-        origin.append(inputs[0].detach().requires_grad_())
-        return (origin[0], *inputs[1:])
-
-    handles = [block.register_forward_pre_hook(catch) for block in blocks.values()]
-    try:
-        yield origin
-    finally:
-        for handle in handles:
-            handle.remove()

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from numbers import Integral
 from typing import TypeVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from tqdm.auto import tqdm
 
 from residual_lib.objective import loss
@@ -16,7 +16,7 @@ Item = TypeVar("Item")
 
 
 @torch.no_grad()
-def scores(model: nn.Module, batch: tuple[Tensor, Tensor]) -> dict[str, float]:
+def scores(model: Callable[[Tensor], Tensor], batch: tuple[Tensor, Tensor]) -> dict[str, float]:
     """Return ``loss`` and, unless the targets are real numbers, ``error``: the share of wrong
     answers, 0 to 1, over examples and positions."""
     x, y = batch
