@@ -9,13 +9,13 @@ weights move away; on the line they are mixed in the proportion of the weights.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 
 from residual_lib.probes.scores import bar, check_count, scores
 from residual_lib.probes.tap import untouched
@@ -55,14 +55,15 @@ def landscape(
     check_count("points", points, 2)
     if not span > 0:
         raise ValueError(f"span must be above 0, got {span!r}")
-    theta = dict(model.named_parameters())
+    theta = {name: weight.detach().clone() for name, weight in model.named_parameters()}
     first, second = (random_direction(model, seed=seed + i) for i in (0, 1))
     steps = np.linspace(-span, span, points).tolist()
     rows = []
-    with untouched(model, training=training), torch.no_grad():
+    with untouched(model, training=training), torch.no_grad(), _restored(model) as tensors:
         for a, b in bar([(a, b) for a in steps for b in steps], "landscape", progress):
-            moved = {name: theta[name] + a * first[name] + b * second[name] for name in theta}
-            measured = _scores(model, moved, batch)
+            for name, weight in theta.items():
+                tensors[name].copy_(weight + a * first[name] + b * second[name])
+            measured = scores(model, batch)
             rows += [(a, b, metric, value) for metric, value in measured.items()]
     return pd.DataFrame(rows, columns=["a", "b", "metric", "value"])
 
@@ -101,10 +102,13 @@ def landscape_line(
         differ = sorted(dict(_shapes(start).items() ^ _shapes(end).items()))
         raise ValueError(f"other must have the parameters of model, they differ in {differ}")
     rows = []
-    with untouched(model, training=training), torch.no_grad():
+    positions = np.linspace(low, high, points).tolist()
+    with untouched(model, training=training), torch.no_grad(), _restored(model) as tensors:
         start = {name: tensor.clone() for name, tensor in start.items()}
-        for p in bar(np.linspace(low, high, points).tolist(), "landscape_line", progress):
-            measured = _scores(model, _mixed(start, end, p), batch)
+        for p in bar(positions, "landscape_line", progress):
+            for name, tensor in _mixed(start, end, p).items():
+                tensors[name].copy_(tensor)
+            measured = scores(model, batch)
             rows += [(p, metric, value) for metric, value in measured.items()]
     return pd.DataFrame(rows, columns=["position", "metric", "value"])
 
@@ -136,11 +140,20 @@ def random_direction(model: nn.Module, *, seed: int = 0) -> dict[str, Tensor]:
     return direction
 
 
-def _scores(
-    model: nn.Module, tensors: Mapping[str, Tensor], batch: tuple[Tensor, Tensor]
-) -> dict[str, float]:
-    """Scores of a model with other tensors in place of its own."""
-    return scores(lambda x: functional_call(model, dict(tensors), (x,)), batch)
+@contextmanager
+def _restored(model: nn.Module) -> Iterator[dict[str, Tensor]]:
+    """Give the model's tensors to write into, and put their values back at the end.
+
+    Not `torch.func.functional_call`: in torch 2.13 it leaves a wrong tensor behind in a module that
+    is registered under two names.
+    """
+    tensors = _tensors(model)
+    before = {name: tensor.clone() for name, tensor in tensors.items()}
+    try:
+        yield tensors
+    finally:
+        for name, tensor in tensors.items():
+            tensor.copy_(before[name])
 
 
 def _mixed(start: Mapping[str, Tensor], end: Mapping[str, Tensor], p: float) -> dict[str, Tensor]:

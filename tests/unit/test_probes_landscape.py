@@ -180,3 +180,14 @@ def test_families_of_the_course_have_a_landscape():
     for name in ("plain_conv1d", "residual_conv1d"):
         model = create_model(name, depth=4, width=4, num_classes=4)
         assert len(landscape(model, batch, points=2)) == 8
+
+
+def test_shared_weights_move_together():
+    net = nn.Sequential(nn.Linear(2, 2, bias=False), nn.Linear(2, 2, bias=False)).double()
+    net[1].weight = net[0].weight
+    batch = torch.ones(1, 2, dtype=torch.float64), torch.zeros(1, 2, dtype=torch.float64)
+    table = landscape(net, batch, points=2, progress=False)
+    first, second = (random_direction(net, seed=seed)["0.weight"] for seed in (0, 1))
+    w = net[0].weight.detach() - first - second
+    assert table.value[0] == pytest.approx(((batch[0] @ w.T @ w.T) ** 2).mean().item())
+    assert net[1].weight is net[0].weight
