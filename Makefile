@@ -56,6 +56,7 @@ lint: $(READY) ## format, lint and types
 	@$(BIN)/python -m ruff check .
 	@$(BIN)/python -m ruff format --check .
 	@$(BIN)/python -m mypy
+	@$(BIN)/python tools/clean_notebooks.py --check
 
 bench: $(READY) ## timings as ratios within one run
 	@$(BIN)/python -m pytest benchmarks --benchmark-only

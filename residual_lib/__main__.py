@@ -25,25 +25,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         return options.command(options)
-    except (ValueError, TypeError) as error:
-        return _fail(error, 2)
+    except ValueError as error:
+        print(f"residual_lib: {error}", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         print("\nresidual_lib: stopped; finished trials are stored", file=sys.stderr)
         return 130
-    except BrokenPipeError:  # `... | head`
-        sys.stderr.close()
-        return 0
-    except RuntimeError as error:
-        from residual_lib.experiments import TrialError
-
-        if isinstance(error, TrialError):
-            return _fail(error, 1)
-        raise
-
-
-def _fail(error: Exception, code: int) -> int:
-    print(f"residual_lib: {error}", file=sys.stderr)
-    return code
 
 
 def run(options: argparse.Namespace) -> int:
@@ -73,19 +60,24 @@ def run(options: argparse.Namespace) -> int:
 
 def claims(options: argparse.Namespace) -> int:
     """Print the ledger, or what is left of it under sabotage."""
-    from residual_lib import claims
+    from residual_lib import claims, experiments
+    from residual_lib.experiments.framework import fill
 
+    # Measured first and all at once, so that nothing but the ledger is printed to stdout.
+    wanted = dict.fromkeys(claim.experiment for claim in claims.list_claims(options.chapter))
+    report = fill.fill([experiments.get(name) for name in wanted], profile=options.profile)
+    if report.failures:
+        print(*report.failures, sep="\n", file=sys.stderr)
+        return 1
     if options.sabotage:
         return _sabotage(options)
-    # Bars and notes would stand in the way of a program that reads this.
-    quiet = options.json or options.markdown
-    ledger = claims.ledger(options.chapter, options.profile, progress=not quiet)
+    ledger = claims.ledger(options.chapter, options.profile, progress=False)
     if options.json:
         print(ledger.to_json())
     elif options.markdown:
         print(ledger.to_markdown(), end="")
     else:
-        print(f"\n{ledger.to_text()}")
+        print(ledger.to_text())
     return 0
 
 

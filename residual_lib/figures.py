@@ -80,7 +80,8 @@ STYLE: Any = {
 CSS = (
     ".rl-figure{max-width:35rem;margin:1rem 0}"
     ".rl-figure svg{display:block;width:100%;height:auto;max-width:none}"
-    ".rl-figure figcaption{font-size:.9em;margin-top:.4rem}"
+    ".rl-figure.rl-figure figcaption{font-size:.9em;font-weight:400;margin-top:.4rem;color:inherit;"
+    "text-align:left}"
     # The theme puts HTML outputs on a light ground in dark mode; these follow the page instead.
     "html[data-theme=dark] .bd-content div.cell_output .text_html.text_html:has(.rl-figure)"
     "{background:none;color:inherit;padding:0}"

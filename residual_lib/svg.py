@@ -35,6 +35,8 @@ DEFAULTS = {
     "stroke": "none",
     "text-anchor": "start",
     "font-size": "11px",
+    "font-weight": "400",
+    "font-style": "normal",
 }
 TEXT_COLOUR = "var(--rl-ink,currentColor)"
 NUMBER = re.compile(r"-?\d+\.\d+(?:e-?\d+)?")

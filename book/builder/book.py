@@ -26,6 +26,7 @@ def build(root: Path, output: Path, doctrees: Path, log: Path) -> None:
     library have changed since they last were."""
     mathematics.use_node_from_wheel()
     _use_own_ipython(log.parent / "ipython")
+    os.environ["RESIDUAL_LIB_EXPLORER"] = "static"
     overrides = {
         "external_toc_path": (root / "_toc.yml").as_posix(),
         "latex_individualpages": False,

@@ -22,4 +22,7 @@ def use_node_from_wheel() -> None:
     # On a busy machine Node's first start can take longer than the five seconds allowed.
     katex.STARTUP_TIMEOUT = 60.0
     katex.RENDER_TIMEOUT = 30.0
+    # By default it connects once its socket file is there, which can be before Node listens.
+    # What it does on Windows waits until Node does.
+    katex.KaTeXServer.start_server_process = katex.KaTeXServer.start_network_socket
     katex.KATEX_DEFAULT_OPTIONS.update(throwOnError=True)

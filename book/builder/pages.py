@@ -33,9 +33,18 @@ def _data_cards() -> str:
     return re.sub(r"^#+ ", "## ", cards, flags=re.MULTILINE) + "\n"
 
 
+def _landing() -> str:
+    from residual_lib import experiments
+
+    from .landing import explorer
+
+    return explorer(experiments.get("degradation").table()).html() + "\n"
+
+
 PIECES = {
     "claims.md": _claims,
     "data.md": _data_cards,
+    "landing.html": _landing,
 }
 
 if __name__ == "__main__":

@@ -64,7 +64,7 @@ class Slider(Control):
         default: Any = None,
     ) -> None:
         values = _sequence(name, values)
-        unit = "" if unit is None else (unit if unit == "%" else f" {unit}")
+        unit = "" if unit is None else f" {unit}"
         texts = [text_of(value) + unit for value in values]
         super().__init__(name, values, texts, label, default)
 

@@ -39,5 +39,6 @@
     };
     root.addEventListener('input', draw);
     root.querySelector('.rl-controls').hidden = false;
+    root.querySelector('.rl-without').remove();
   }
 })();

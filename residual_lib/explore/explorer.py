@@ -128,7 +128,16 @@ class Explorer:
         """The static face with MARK for ids: what comes before the script, and the data in it."""
         every = itertools.product(*(control.values for control in self.controls))
         names = [control.name for control in self.controls]
-        bar = tqdm(every, total=self.count, desc=self.title, unit="frame", leave=False, delay=3)
+        # No bar where a program runs the notebook: it would only stay in the page as an output.
+        bar = tqdm(
+            every,
+            total=self.count,
+            desc=self.title,
+            unit="frame",
+            leave=False,
+            delay=3,
+            disable=_in_kernel() and face() == "static",
+        )
         frames = [self.frame(**dict(zip(names, values, strict=True))) for values in bar]
         parts, runs = pack([_named(svg) for svg, _ in frames])
         first = 0
@@ -162,16 +171,20 @@ class Explorer:
             + "".join(_input(control) for control in self.controls)
             + "</div>"
         )
-        without = f"<p>With JavaScript this figure answers to controls. {page.escape(answers)}.</p>"
+        # Not <noscript>: some front ends drop scripts and still claim to run them.
+        without = (
+            '<p class="rl-without">Where scripts run, this figure answers to '
+            f"{page.escape(answers)}.</p>"
+        )
         caption = f'<p class="rl-caption">{page.escape(self.caption)}</p>' if self.caption else ""
         return (
             f'<div class="rl-explorer" role="group" aria-labelledby="{MARK}-title" '
             f'data-lm-suppress-shortcuts="true">{page.style()}'
             f'<p class="rl-title" id="{MARK}-title">{page.escape(self.title)}</p>'
-            f"{inputs if controls else ''}"
+            f"{inputs + without if controls else ''}"
             f'<div class="rl-figure rl-frame">{_named(svg)}</div>'
             f'<p class="rl-says" id="{MARK}-says" aria-live="polite">{page.escape(sentence)}</p>'
-            f"{caption}{f'<noscript>{without}</noscript>' if controls else ''}"
+            f"{caption}"
         )
 
     def _repr_html_(self) -> str | None:

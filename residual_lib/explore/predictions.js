@@ -30,6 +30,7 @@
     const roots = [...document.querySelectorAll(selector + ':not([data-ready])')];
     return roots.map((root) => {
       root.dataset.ready = '';
+      root.querySelector('.rl-without')?.remove();
       const asked = JSON.parse(root.querySelector('script[type="application/json"]').textContent);
       return [root, asked, root.querySelector('.rl-says')];
     });

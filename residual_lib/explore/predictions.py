@@ -84,7 +84,7 @@ def predict(
         '<button type="submit">Keep my prediction</button></fieldset>'
         '<p class="rl-says" role="status"></p>'
         "<p>It stays in this browser; nothing is sent.</p>"
-        "<noscript><p>Without JavaScript, keep your prediction on paper.</p></noscript>"
+        '<p class="rl-without">Without JavaScript, keep your prediction on paper.</p>'
         f"{page.data(asked)}<script>{page.script('predictions.js')}</script></form>",
         f"Predict: {question}",
     )

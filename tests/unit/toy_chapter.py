@@ -35,6 +35,11 @@ def run(params, seeds, settings):
     return mark_diverged(table, {seeds[-1]: 3} if params.get("diverge") else {})
 
 
+def cheap(params):
+    """Seconds that are not worth a second process."""
+    return 0.1
+
+
 def experiment(name="toy", chapter=1, **changes):
     """A small experiment, with any argument changed."""
     arguments = {
@@ -47,6 +52,7 @@ def experiment(name="toy", chapter=1, **changes):
         },
         "run": run,
         "profiles": {"quick": {"seeds": 5, "steps": 20}, "full": {"seeds": 6, "steps": 40}},
+        "cost": cheap,
     }
     return Experiment(**{**arguments, **changes})
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from fontTools import subset as fonttools
 
 from .stylesheet import NAME
 
-_GLYPH = re.compile(r"""(?:--fa|content)\s*:\s*["']\\([0-9a-f]{2,6})["']""", re.IGNORECASE)
+_GLYPH = re.compile(r"""(?:--fa|content)\s*:\s*["'](.)["']""")
 _FACE = re.compile(r"@font-face ?\{[^}]*\}\n?")
 _WOFF2 = re.compile(r"""url\("(vendor/fontawesome/[^"]+\.woff2)"\)""")
 FOLDER = "icons"
@@ -20,7 +21,7 @@ def subset(static: Path) -> None:
     icons it still has is exact, while names in pages would have to be guessed from."""
     sheet = static / NAME
     css = sheet.read_text(encoding="utf-8")
-    glyphs = {int(code, 16) for code in _GLYPH.findall(css)}
+    glyphs = {ord(character) for character in _GLYPH.findall(css)}
     (static / FOLDER).mkdir(exist_ok=True)
 
     def face(found: re.Match[str]) -> str:
@@ -37,6 +38,7 @@ def subset(static: Path) -> None:
 
 
 def _cut(source: Path, target: Path, glyphs: set[int]) -> bool:
+    logging.getLogger("fontTools").setLevel(logging.WARNING)
     options = fonttools.Options(flavor="woff2", layout_features=[], drop_tables=["GSUB", "GPOS"])
     font = fonttools.load_font(str(source), options)
     if not glyphs & set(font.getBestCmap()):

@@ -25,7 +25,9 @@ def _script(tag: re.Match[str], search_page: bool) -> str:
     have = attributes(tag)
     source = have.get("src")
     if source is None:
-        return tag[0]
+        # A module waits as deferred scripts do, and so finds what they define.
+        late = tag["body"].lstrip().startswith("DOCUMENTATION_OPTIONS.")
+        return tag[0].replace("<script", '<script type="module"', 1) if late else tag[0]
     if _NOWHERE.search(source) or (_SEARCH_ONLY.search(source) and not search_page):
         return ""
     return tag[0] if "defer" in have else tag[0].replace("<script", "<script defer", 1)

@@ -67,8 +67,11 @@ def _with_one_link(html: str) -> str:
 
 
 def _with_addresses(static: Path, name: str) -> str:
-    """A style sheet's text with addresses relative to _static."""
+    """A style sheet's text, what it imports included, with addresses relative to _static."""
     folder = posixpath.dirname(name)
+
+    def imported(found: re.Match[str]) -> str:
+        return _with_addresses(static, posixpath.normpath(posixpath.join(folder, found[1])))
 
     def absolute(found: re.Match[str]) -> str:
         url = found[1].strip("\"'")
@@ -77,7 +80,14 @@ def _with_addresses(static: Path, name: str) -> str:
         path = posixpath.normpath(posixpath.join(folder, urlsplit(url).path))
         return f'url("{path}")'
 
-    return re.sub(r"url\(([^)]*)\)", absolute, (static / name).read_text(encoding="utf-8"))
+    css = re.sub(r"url\(([^)]*)\)", absolute, (static / name).read_text(encoding="utf-8"))
+    css = re.sub(r"""@import\s+["']([^"']+)["'];""", imported, css)
+    return re.sub(r"""(font-family:)([^;}"']*\\[^;}"']*)""", _quoted, css)
+
+
+def _quoted(family: re.Match[str]) -> str:
+    r"""`Font Awesome\ 6 Free` -> `"Font Awesome 6 Free"`, as the rules that use it have it."""
+    return f'{family[1]}"{family[2].replace(chr(92), "")}"'
 
 
 class _Used:

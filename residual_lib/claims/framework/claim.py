@@ -25,7 +25,7 @@ class Condition:
 
     def met_by(self, interval: tuple[float, float]) -> bool:
         """Whether the interval lies inside; one with NaN doesn't."""
-        return self.low < interval[0] and interval[1] < self.high
+        return bool(self.low < interval[0] and interval[1] < self.high)
 
     def __str__(self) -> str:
         if self.high == inf:

@@ -113,7 +113,7 @@ def sabotage(
     if table is None:
         table = experiment.table(profile, progress=progress)
     if claim.sabotage is not None:
-        kind, limit = claim.sabotage.__name__, 0.0
+        kind, limit = getattr(claim.sabotage, "__name__", "its own sabotage"), 0.0
         changed = claim.sabotage(table.copy())
         if changed.equals(table):
             raise ValueError(f"sabotage of claim {claim.id}, {kind}, changes nothing in the table")

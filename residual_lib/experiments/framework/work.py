@@ -103,7 +103,8 @@ def measure(
         for outcome in _outcomes(units, store, device, jobs, command):
             outcomes.append(outcome)
             unit = outcome.unit
-            bar.set_postfix_str(f"{len(outcomes)}/{len(units)}, last {unit.variant}")
+            done = f"{len(outcomes)}/{len(units)} variants, last {unit.variant}"
+            bar.set_postfix_str(done, refresh=False)
             bar.update(_cost(unit))
     return outcomes
 

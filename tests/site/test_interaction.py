@@ -1,0 +1,187 @@
+"""What answers on a page: explorers, predictions, search, the theme's buttons."""
+
+from __future__ import annotations
+
+import pytest
+from bs4 import BeautifulSoup
+from conftest import HTML, pages
+from playwright.sync_api import Browser, Locator, Page, expect
+
+
+def _having(selector: str) -> list[str]:
+    return [
+        path
+        for path in pages()
+        if BeautifulSoup((HTML / path).read_text(encoding="utf-8"), "lxml").select(selector)
+    ]
+
+
+WITH_EXPLORER = _having(".rl-explorer")
+WITH_PREDICTION = _having(".rl-predict")
+
+
+def _frame(explorer: Locator) -> str:
+    """The drawing as it stands in the page, without the sentence below it."""
+    return explorer.locator(".rl-figure").inner_html()
+
+
+def test_landing_page_and_chapters_have_explorers() -> None:
+    assert "index.html" in WITH_EXPLORER
+    chapters = {path for path in pages() if path.startswith("chapters/")}
+    assert chapters
+    assert chapters <= set(WITH_EXPLORER)
+
+
+@pytest.mark.parametrize("path", WITH_EXPLORER)
+def test_every_control_answers_to_the_keyboard(page: Page, address: str, path: str) -> None:
+    page.goto(address + path)
+    for explorer in page.locator(".rl-explorer").all():
+        controls = explorer.locator("input[type=range], input[type=checkbox], select")
+        radios = explorer.locator("fieldset:has(input[type=radio])")
+        assert controls.count() + radios.count() > 0
+        seen = {_frame(explorer)}
+        for control in controls.all():
+            before, says = _frame(explorer), explorer.locator(".rl-says").inner_text()
+            control.focus()
+            kind = control.evaluate("e => e.type")
+            page.keyboard.press({"range": "ArrowRight", "checkbox": "Space"}.get(kind, "ArrowDown"))
+            if _frame(explorer) == before and kind == "range":
+                page.keyboard.press("ArrowLeft")  # it may start at its end
+            expect(explorer.locator(".rl-says")).not_to_have_text(says)
+            assert _frame(explorer) != before
+            seen.add(_frame(explorer))
+        for group in radios.all():
+            before = _frame(explorer)
+            group.locator("input:checked").focus()
+            page.keyboard.press("ArrowDown")
+            assert _frame(explorer) != before
+            seen.add(_frame(explorer))
+        assert len(seen) > 1
+
+
+@pytest.mark.parametrize("path", WITH_EXPLORER)
+def test_every_explorer_answers_to_the_mouse(page: Page, address: str, path: str) -> None:
+    page.goto(address + path)
+    for explorer in page.locator(".rl-explorer").all():
+        before = _frame(explorer)
+        ranges, boxes = explorer.locator("input[type=range]"), explorer.locator("input[type=radio]")
+        if ranges.count():
+            slider = ranges.first
+            slider.scroll_into_view_if_needed()
+            box = slider.bounding_box()
+            start = slider.evaluate("e => e.value == e.max")
+            x = box["x"] + (4 if start else box["width"] - 4)
+            page.mouse.click(x, box["y"] + box["height"] / 2)
+        elif boxes.count():
+            explorer.locator("input[type=radio]:not(:checked)").first.click()
+        else:
+            explorer.locator("input[type=checkbox]").first.click()
+        assert _frame(explorer) != before
+
+
+@pytest.mark.parametrize("path", WITH_EXPLORER)
+def test_explorers_on_a_page_leave_each_other_alone(page: Page, address: str, path: str) -> None:
+    page.goto(address + path)
+    explorers = page.locator(".rl-explorer").all()
+    before = [_frame(explorer) for explorer in explorers]
+    control = explorers[0].locator("input, select").first
+    control.focus()
+    kind = control.evaluate("e => e.type")
+    page.keyboard.press({"range": "ArrowRight", "checkbox": "Space"}.get(kind, "ArrowDown"))
+    assert [_frame(explorer) for explorer in explorers[1:]] == before[1:]
+
+
+def test_without_javascript_first_frames_and_text_are_there(browser: Browser, address: str) -> None:
+    with_script, without = browser.new_context(), browser.new_context(java_script_enabled=False)
+    for path in pages():
+        if path == "search.html":
+            continue
+        page, bare = with_script.new_page(), without.new_page()
+        page.goto(address + path)
+        bare.goto(address + path)
+        words = [set(p.locator("article").inner_text().split()) for p in (page, bare)]
+        assert len(words[1] & words[0]) > 0.9 * len(words[0]), path
+        for explorer, same in zip(
+            page.locator(".rl-explorer").all(), bare.locator(".rl-explorer").all(), strict=True
+        ):
+            assert same.locator(".rl-figure svg").is_visible()
+            assert same.locator(".rl-says").inner_text() == explorer.locator(".rl-says").inner_text()
+            assert not same.locator("input").first.is_visible()
+        page.close()
+        bare.close()
+    with_script.close()
+    without.close()
+
+
+@pytest.mark.parametrize("path", WITH_PREDICTION)
+def test_predictions_survive_a_reload_and_stand_beside_the_result(
+    page: Page, address: str, path: str
+) -> None:
+    page.goto(address + path)
+    count = page.locator(".rl-predict").count()
+    for number in range(count):
+        form = page.locator(".rl-predict").nth(number)
+        if form.locator("input[type=radio]").count():
+            form.locator("input[type=radio]").nth(1).check()
+        else:
+            field = form.locator("input[type=number]")
+            field.fill(field.get_attribute("min") or "1")
+        form.locator("button[type=submit]").click()
+        expect(form.locator(".rl-says")).not_to_be_empty()
+    kept = page.locator(".rl-predict .rl-says").all_inner_texts()
+    recalled = page.locator(".rl-recall").all_inner_texts()
+    page.reload()
+    assert page.locator(".rl-predict .rl-says").all_inner_texts() == kept
+    assert page.locator(".rl-recall").all_inner_texts() == recalled
+    fresh = page.context.browser.new_context()
+    other = fresh.new_page()
+    other.goto(address + path)
+    if recalled:
+        assert other.locator(".rl-recall").all_inner_texts() != recalled
+    fresh.close()
+
+
+def test_search_finds_a_word_and_leads_to_its_page(page: Page, address: str) -> None:
+    page.goto(address + "search.html?q=orthogonal")
+    results = page.locator("#search-results ul.search li a")
+    expect(results.first).to_be_visible()
+    titles = results.all_inner_texts()
+    assert any("Glossary" in title for title in titles)
+    results.filter(has_text="Glossary").first.click()
+    expect(page.locator("article h1")).to_contain_text("Glossary")
+
+
+def test_search_field_leads_to_the_search_page(page: Page, address: str) -> None:
+    page.goto(address + "book/notation.html")
+    page.locator(".bd-sidebar-primary .search-button__button").first.click()
+    field = page.locator("dialog[open] input[name=q]")
+    field.fill("Jacobian")
+    field.press("Enter")
+    expect(page.locator("#search-results ul.search li").first).to_be_visible()
+
+
+def test_colour_scheme_button_changes_it(page: Page, address: str) -> None:
+    page.goto(address)
+    seen = set()
+    for _ in range(3):
+        page.locator(".theme-switch-button").first.click()
+        seen.add(page.evaluate("getComputedStyle(document.body).backgroundColor"))
+    assert len(seen) == 2
+
+
+def test_print_button_prints(page: Page, address: str) -> None:
+    page.goto(address + "book/notation.html")
+    page.evaluate("window.print = () => { window.printed = true }")
+    page.evaluate("document.querySelector('[data-action=print]').click()")
+    assert page.evaluate("window.printed")
+
+
+def test_sidebar_opens_on_a_phone(browser: Browser, address: str) -> None:
+    context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True)
+    page = context.new_page()
+    page.goto(address + "book/notation.html")
+    link = page.get_by_role("link", name="Claims ledger")
+    expect(link).to_be_hidden()
+    page.locator("button.primary-toggle:visible").first.click()
+    expect(link.first).to_be_visible()
+    context.close()

@@ -1,0 +1,54 @@
+"""Every link within the site leads to a page, and every anchor to a place on it."""
+
+from __future__ import annotations
+
+import posixpath
+from functools import lru_cache
+from urllib.parse import unquote, urlsplit
+
+from bs4 import BeautifulSoup
+from conftest import HTML
+
+
+@lru_cache(maxsize=None)
+def _read(path: str) -> BeautifulSoup:
+    return BeautifulSoup((HTML / path).read_text(encoding="utf-8"), "lxml")
+
+
+@lru_cache(maxsize=None)
+def _anchors(path: str) -> frozenset[str]:
+    return frozenset(tag["id"] for tag in _read(path).find_all(id=True))
+
+
+def test_links_and_anchors_resolve(page_path: str) -> None:
+    broken = []
+    for tag in _read(page_path).find_all(["a", "link"], href=True):
+        parts = urlsplit(tag["href"])
+        if parts.scheme or parts.netloc:
+            continue
+        target = page_path
+        if parts.path:
+            folder = posixpath.dirname(page_path)
+            target = posixpath.normpath(posixpath.join(folder, unquote(parts.path)))
+        if not (HTML / target).is_file() or (
+            parts.fragment
+            and target.endswith(".html")
+            and unquote(parts.fragment) not in _anchors(target)
+        ):
+            broken.append(tag["href"])
+    assert not broken
+
+
+def test_ids_are_unique(page_path: str) -> None:
+    ids = [tag["id"] for tag in _read(page_path).find_all(id=True)]
+    assert sorted(ids) == sorted(set(ids))
+
+
+def test_chapters_offer_colab_and_download(page_path: str) -> None:
+    if not page_path.startswith("chapters/"):
+        return
+    links = [tag["href"] for tag in _read(page_path).find_all("a", href=True)]
+    name = posixpath.splitext(page_path)[0] + ".ipynb"
+    colab = [link for link in links if link.startswith("https://colab.research.google.com/github/")]
+    assert [link for link in colab if link.endswith(name)]
+    assert [link for link in links if link.endswith(f"_sources/{name}")]
