@@ -1,8 +1,9 @@
-"""The command line: ``python -m residual_lib run | claims | models | data``."""
+"""The command line: ``python -m residual_lib run | claims | models | data | probe``."""
 
 from __future__ import annotations
 
 import argparse
+import ast
 import json
 import sys
 import time
@@ -17,6 +18,7 @@ EXAMPLES = """examples:
   python -m residual_lib claims --sabotage      no claim may survive this
   python -m residual_lib models 'residual_*'
   python -m residual_lib data mnist1d
+  python -m residual_lib probe lesion --model residual_conv1d --option depth=20 --steps 300
 """
 
 
@@ -127,6 +129,40 @@ class _Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: {message} (--help shows how)\n")
 
 
+def probe(options: argparse.Namespace) -> int:
+    """Build a model, measure it with a probe, and print the table."""
+    from residual_lib.probes.command import PROBES, measure
+
+    if options.name is None:
+        width = max(map(len, PROBES))
+        for name, function in PROBES.items():
+            print(f"{name:<{width}}  {(function.__doc__ or '').strip().splitlines()[0]}")
+        return 0
+    if options.model is None:
+        raise ValueError("--model must name a model; `models` lists them")
+    try:
+        table = measure(
+            options.name,
+            options.model,
+            options=dict(options.option),
+            probe_options=dict(options.set),
+            data_name=options.data,
+            examples=options.examples,
+            steps=options.steps,
+            checkpoint=options.checkpoint,
+            seed=options.seed,
+        )
+        if options.out is not None:
+            table.to_csv(options.out, index=False)
+    except (TypeError, OSError) as error:  # an option that isn't one; a file that isn't there
+        raise ValueError(str(error)) from error
+    if options.out is None:
+        print(table.to_string(index=False))
+    else:
+        print(f"{len(table)} rows in {options.out}")
+    return 0
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="python -m residual_lib",
@@ -166,7 +202,31 @@ def _parser() -> argparse.ArgumentParser:
 
     add = command(data, "list the data sets, or print a data card").add_argument
     add("name", nargs="?", help="a data set's name")
+
+    add = command(probe, "measure a model with a probe, or list the probes").add_argument
+    add("name", nargs="?", help="a probe's name, such as lesion (none: list them)")
+    add("--model", metavar="M", help="a name that `models` lists")
+    options: dict[str, Any] = {"type": _option, "action": "append", "default": [], "metavar": "K=V"}
+    add("--option", **options, help="of the model, such as depth=20; repeatable")
+    add("--set", **options, help="of the probe, such as draws=5; repeatable")
+    add("--data", metavar="D", help="a name that `data` lists (default: one that the model takes)")
+    add("--examples", type=_positive, default=256, metavar="N", help="test examples (default: 256)")
+    add("--steps", type=_positive, default=0, metavar="N", help="train first (default: don't)")
+    add("--checkpoint", metavar="FILE", help="weights to measure (default: new ones)")
+    add("--seed", type=int, default=0, metavar="S", help="of weights and draws (default: 0)")
+    add("--out", metavar="CSV", help="write the table there instead of printing it")
     return parser
+
+
+def _option(text: str) -> tuple[str, Any]:
+    """``depth=20`` -> ("depth", 20); what is no Python literal is taken as a word."""
+    key, equals, value = text.partition("=")
+    if not key.isidentifier() or not equals:
+        raise argparse.ArgumentTypeError(f"must be KEY=VALUE, got {text!r}")
+    try:
+        return key, ast.literal_eval(value)
+    except (ValueError, SyntaxError):
+        return key, value
 
 
 def _positive(text: str) -> int:
