@@ -3,8 +3,9 @@
 Li et al. 2018, "Visualizing the Loss Landscape of Neural Nets" (arXiv 1712.09913). What BatchNorm
 does is part of the picture. With `training` True each point of the plane is normalised by the
 batch's own statistics there, so that scaling a layer in front of a BatchNorm changes nothing. With
-False it uses the running statistics: on the plane those of the model, which stop fitting as the
-weights move away; on the line they are mixed in the proportion of the weights.
+False, as in the authors' code, it uses the running statistics: on the plane those of the model,
+which stop fitting as the weights move away; on the line they are mixed in the proportion of the
+weights.
 """
 
 from __future__ import annotations

@@ -53,7 +53,7 @@ def backward_through(model: nn.Module, names: Collection[str]) -> AbstractContex
     """Let gradients pass the branches of the blocks called `names`, and the shortcuts elsewhere.
 
     Values stay as they are; each block passes the gradient on to one of its two paths and none to
-    the other (Veit et al. 2016, section 4.3).
+    the other (Veit et al. 2016, section 5).
 
     Raises:
         ValueError: no such block.
@@ -73,7 +73,7 @@ def swapped(model: nn.Module, partners: Mapping[str, str]) -> Iterator[None]:
     """Let each block called by a key run the branch, and the scale, of the block in the value.
 
     Blocks whose shortcut is the identity change places in this way, as in Veit et al. 2016,
-    section 4.2. The caller sees to it that shapes fit and that no block lies inside the other.
+    section 4.3. The caller sees to it that shapes fit and that no block lies inside the other.
 
     Raises:
         ValueError: no such block.

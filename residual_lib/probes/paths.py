@@ -1,6 +1,6 @@
 """Paths: a residual network as a collection of routes, and what gradient each length carries.
 
-Veit, Wilber and Belongie 2016 (arXiv 1605.06431), sections 3 and 4.3: at every block a path takes
+Veit, Wilber and Belongie 2016 (arXiv 1605.06431), sections 3 and 5: at every block a path takes
 either the branch or the shortcut, so n blocks one after the other have 2^n paths, of which
 binomial(n, k) pass k branches: that is a path's length here. By the chain rule the gradient is the
 sum over all paths of the gradient that flows along each, with the forward pass left as it is.

@@ -98,11 +98,29 @@ def residual_conv():
     return create_model("residual_conv2d", num_classes=CLASSES, width=4, depth=8)
 
 
+def small(name, **options):
+    return create_model(name, num_classes=CLASSES, **{"width": 4, **options})
+
+
+def resnet():
+    """Strides and projections: three stages, each of which halves the size."""
+    return small("resnet20_cifar", shortcut="B")
+
+
+def padded_resnet():
+    return small("resnet20_cifar", shortcut="A")
+
+
+def preact_resnet():
+    return small("preact_resnet20_cifar")
+
+
 MODELS = {
     build.__name__: build
     for build in (
         stack, linear_stack, plain_stack, dense, nested, Parallel, repeated, projected, weighted,
-        residual_mlp, plain_conv, residual_conv,
+        residual_mlp, plain_conv, residual_conv, resnet, padded_resnet,
+        preact_resnet,
     )
 }  # fmt: skip
 
@@ -114,6 +132,8 @@ def make(name, seed=0):
         torch.manual_seed(seed)
         model = label_residuals(MODELS[name]()).double()
     shape = {"plain_conv": (1, 7), "residual_conv": (1, 4, 5)}.get(name, (WIDTH,))
+    if "resnet" in name:
+        shape = (3, 8, 8)
     x = torch.randn(8, *shape, generator=generator, dtype=torch.float64)
     y = torch.randint(0, CLASSES, (8,), generator=generator)
     model(x)
