@@ -59,7 +59,7 @@ lint: $(READY) ## format, lint and types
 	@$(BIN)/python tools/clean_notebooks.py --check
 
 bench: $(READY) ## timings as ratios within one run
-	@$(BIN)/python -m pytest benchmarks --benchmark-only
+	@$(BIN)/python -m pytest benchmarks --benchmark-only -o python_files='bench_*.py'
 
 clean: ## remove what was built (the store of trials and .venv stay)
 	@rm -rf _build .pytest_cache .mypy_cache .ruff_cache .coverage

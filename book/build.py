@@ -1,7 +1,7 @@
 """Build the site into _build/html: measure what is missing, make the pages, make them light.
 
-    python book/build.py            # nothing to do where nothing has changed
-    python book/build.py --fresh    # build anew, with what is in the store of trials
+python book/build.py            # does nothing where nothing has changed
+python book/build.py --fresh    # build anew, with what is in the store of trials
 """
 
 from __future__ import annotations

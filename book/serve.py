@@ -1,4 +1,4 @@
-"""Serve _build/html on this machine and open it in a browser: python book/serve.py [--port 8000]."""
+"""Serve _build/html on this machine and open it: python book/serve.py [--port 8000]."""
 
 from __future__ import annotations
 

@@ -18,7 +18,9 @@ from .errors import BuildError
 from .steps import say
 
 # Of Sphinx's many lines, those that tell a reader what takes the time.
-_NOTEBOOK = re.compile(r"^(?P<doc>\S+?)(?:\.ipynb)?: (?P<what>Execut\w+ notebook.*?)(?: \[mystnb\])?$")
+_NOTEBOOK = re.compile(
+    r"^(?P<doc>\S+?)(?:\.ipynb)?: (?P<what>Execut\w+ notebook.*?)(?: \[mystnb\])?$"
+)
 
 
 def build(root: Path, output: Path, doctrees: Path, log: Path) -> None:

@@ -1,9 +1,10 @@
-"""The landing page's explorer: training error by step, for each depth, with and without the skip."""
+"""The landing page's explorer: training error by step and depth, with and without the skip."""
 
 from __future__ import annotations
 
 import pandas as pd
 from matplotlib.figure import Figure
+
 from residual_lib import figures
 from residual_lib.explore import Explorer, Slider, Toggle
 from residual_lib.statistics import bootstrap_interval
@@ -49,11 +50,13 @@ def explorer(table: pd.DataFrame) -> Explorer:
         render,
         [
             Slider("depth", depths, label="depth", unit="layers"),
-            Toggle("skip", label="add the skip: y = x + F(x)"),
+            Toggle("skip", label="add the skip"),
         ],
         title="Does a deeper network train?",
         alt=alt,
-        caption=f"Measured when this page was built: mean of {seeds} seeds, 95 % bootstrap interval.",
+        caption=(
+            f"Measured when this page was built: mean of {seeds} seeds, 95 % bootstrap interval."
+        ),
     )
 
 

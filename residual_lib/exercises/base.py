@@ -121,8 +121,11 @@ class Exercise:
 
     @property
     def cell(self) -> str:
-        """Source of the notebook's cell: the template and the call of `check`."""
-        return f'{self.template.strip()}\n\ncheck("{self.id}", {self.answer})'
+        """Source of the notebook's cell: the template and the call of `check`.
+
+        With the two blank lines that `ruff format` puts after a function.
+        """
+        return f'{self.template.strip()}\n\n\ncheck("{self.id}", {self.answer})'
 
     @property
     def solution(self) -> Path:

@@ -220,4 +220,198 @@ def relu_weights(fan_in, fan_out):
     points=2,
 )
 
-EXERCISES = (SIGMOID, TEN_LAYERS, HE)
+# --- 1.4 ------------------------------------------------------------------------------------
+
+
+def _bounds(jacobians: np.ndarray) -> np.ndarray:
+    values = np.linalg.svd(jacobians, compute_uv=False)
+    return np.array([values[:, -1].prod(), values[:, 0].prod()])
+
+
+def _bounds_by_eigenvalues(jacobians: np.ndarray) -> np.ndarray:
+    sizes = np.abs(np.linalg.eigvals(jacobians))
+    return np.array([sizes.min(axis=1).prod(), sizes.max(axis=1).prod()])
+
+
+def _chains(seed: int) -> list[Arguments]:
+    rng = np.random.default_rng(seed)
+    shear = np.array([[0.5, 4.0], [0.0, 0.5]])
+    return [
+        (np.array([np.diag([2.0, 0.1]), np.diag([0.1, 2.0])]),),
+        (np.array([shear, shear.T]),),
+        *((rng.normal(size=(length, 3, 3)),) for length in (2, 4, 8)),
+    ]
+
+
+BOUNDS = Exercise(
+    id="1.4",
+    title="How far a product can shrink",
+    statement=(
+        "Return the sharpest bounds that the singular values of each layer give for the factor "
+        "by which the whole chain can change a gradient's length"
+    ),
+    tier="apply",
+    template='''\
+import numpy as np
+
+
+def bounds(jacobians):
+    """(low, high) with low |g| <= |J_1^T ... J_L^T g| <= high |g| for every vector g.
+
+    jacobians: array of shape (L, n, n), one square matrix a layer.
+    """
+    low, high = ...
+    return low, high
+''',
+    answer="bounds",
+    expected=_bounds,
+    inputs=_chains,
+    rtol=1e-6,
+    atol=1e-12,
+    mistakes=(
+        Mistake(
+            _bounds_by_eigenvalues,
+            "Those are eigenvalues. A matrix whose eigenvalues are 0.5 can still stretch a vector "
+            "by 4; the singular values say by how much.",
+        ),
+        Mistake(
+            lambda jacobians: np.linalg.svd(np.linalg.multi_dot(jacobians[::-1]), compute_uv=False)[
+                [-1, 0]
+            ],
+            "Those are the singular values of the product. They are the exact answer for this "
+            "chain; asked is what follows from each layer's alone.",
+        ),
+        Mistake(
+            lambda jacobians: np.repeat(np.abs(np.linalg.det(jacobians)).prod(), 2),
+            "The determinant is the product of all singular values of a layer, so it can't tell "
+            "one direction that shrinks from another that grows.",
+        ),
+        Mistake(
+            lambda jacobians: (
+                lambda values: np.array([values.min() ** len(values), values.max() ** len(values)])
+            )(np.linalg.svd(jacobians, compute_uv=False)),
+            "That takes the worst layer for every layer. Each layer has a smallest and a largest "
+            "singular value of its own: multiply those.",
+        ),
+    ),
+    hint="np.linalg.svd(jacobians, compute_uv=False) has the singular values of each layer.",
+    points=2,
+)
+
+# --- 1.5 ------------------------------------------------------------------------------------
+
+
+def _growth(h: np.ndarray, slope: np.ndarray) -> float:
+    return float((slope**2).mean() / h.var())
+
+
+def _units(seed: int) -> list[Arguments]:
+    rng = np.random.default_rng(seed)
+    z = rng.normal(size=40)
+    return [
+        (np.array([0.0, 0.0, 1.0, 3.0]), np.array([0.0, 0.0, 1.0, 1.0])),
+        (z.clip(0), (z > 0).astype(float)),
+        (np.tanh(z), 1 - np.tanh(z) ** 2),
+        (3 * z, np.full_like(z, 3.0)),
+    ]
+
+
+GROWTH = Exercise(
+    id="1.5",
+    title="What BatchNorm makes of the gradient",
+    statement=(
+        "Return the factor per layer by which the gradient's squared norm grows through "
+        "BatchNorm, for a large batch"
+    ),
+    tier="apply",
+    template='''\
+import numpy as np
+
+
+def growth(h, slope):
+    """E[phi'(z)^2] / Var[phi(z)], from examples.
+
+    h: array of phi(z), slope: array of phi'(z), for the same z drawn from N(0, 1).
+    """
+    return ...
+''',
+    answer="growth",
+    expected=_growth,
+    inputs=_units,
+    rtol=1e-6,
+    mistakes=(
+        Mistake(
+            lambda h, slope: float((slope**2).mean() / (h**2).mean()),
+            "That divides by the mean square. LayerNorm does so in effect; BatchNorm takes each "
+            "unit's mean over the batch away first.",
+        ),
+        Mistake(
+            lambda h, slope: float(slope.mean() ** 2 / h.var()),
+            "Square the slopes first, then take the mean: the gradient's square is what adds up.",
+        ),
+        Mistake(
+            lambda h, slope: float(h.var() / (slope**2).mean()),
+            "Upside down: BatchNorm divides by the standard deviation, so a small variance makes "
+            "the gradient large.",
+        ),
+        Mistake(
+            lambda h, slope: float(np.sqrt((slope**2).mean() / h.var())),
+            "That is the growth of the norm; asked is that of its square.",
+        ),
+        Mistake(
+            lambda h, slope: float((slope**2).mean() / h.var(ddof=1)),
+            "That variance divides by one less than the number of examples; BatchNorm divides by "
+            "the number.",
+        ),
+    ),
+    hint="The mean of slope squared, divided by the variance of h.",
+    points=2,
+)
+
+# --- 1.6 ------------------------------------------------------------------------------------
+
+# Measured over ten seeds, log10 of the ratio: -0.40 at 1.05, -0.17 at 1.1, 0.17 at 1.2, 0.33 at
+# 1.25; a factor of two is 0.30.
+_LEAST_GAIN, _MOST_GAIN = 1.07, 1.24
+
+
+def _compare_gain(expected: tuple[float, float], got: Any) -> Difference | None:
+    """Judge a number by the interval that it has to lie in."""
+    gain = as_array(got)
+    if gain is None or gain.size != 1:
+        return Difference(f"expected one number, got {describe(got)}", "type")
+    low, high = expected
+    return None if low <= float(gain.ravel()[0]) <= high else Difference("outside")
+
+
+GAIN = Exercise(
+    id="1.6",
+    title="The gain that tanh wants",
+    statement=(
+        "Find a gain g so that tanh nets of 50 layers of 64 units, weights N(0, g^2 / 64), keep "
+        "their gradient within a factor of 2"
+    ),
+    tier="explore",
+    template="""\
+gain = ...  # measure gradient_norms for some gains, several seeds each, and choose
+""",
+    answer="gain",
+    expected=lambda: (_LEAST_GAIN, _MOST_GAIN),
+    comparison=_compare_gain,
+    mistakes=(
+        Mistake(
+            lambda: (0.0, _LEAST_GAIN),
+            "Too small, the gradient vanishes: a gain of 1 would do without the tanh, and every "
+            "tanh takes a little away.",
+        ),
+        Mistake(
+            lambda: (_MOST_GAIN, math.inf),
+            "Too large, the gradient explodes. He's factor 2 is for ReLU, which halves the mean "
+            "square; tanh takes much less away.",
+        ),
+    ),
+    hint="Start from the gain 1, which is Xavier's initialisation, and vary it in steps of 0.05.",
+    points=3,
+)
+
+EXERCISES = (SIGMOID, TEN_LAYERS, HE, BOUNDS, GROWTH, GAIN)

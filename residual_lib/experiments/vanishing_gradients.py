@@ -33,16 +33,18 @@ def plain_net(depth: int, width: int, activation: str, norm: str = "none") -> nn
     Single precision ends at 1e38 and 1e-45. With naive weights the gradient of a deep ReLU net
     passes the one, that of a deep sigmoid net with Xavier's passes the other.
     """
-    return create_model(
-        "plain_mlp",
-        in_features=64,
-        num_classes=10,
-        depth=depth,
-        width=width,
-        activation=activation,
-        norm_layer=None if norm == "none" else norm,
-        init="default",
-    ).double()
+    with torch.random.fork_rng(devices=[]):  # PyTorch draws weights that nobody will use
+        model = create_model(
+            "plain_mlp",
+            in_features=64,
+            num_classes=10,
+            depth=depth,
+            width=width,
+            activation=activation,
+            norm_layer=None if norm == "none" else norm,
+            init="default",
+        )
+    return model.double()
 
 
 def draw(

@@ -20,7 +20,7 @@ from tqdm.auto import tqdm
 from residual_lib import objective
 from residual_lib.data import Data
 from residual_lib.train.device import pick_device, random_state_kept
-from residual_lib.train.stack import Stack
+from residual_lib.train.stack import Stack, fastest_way
 from residual_lib.train.training import Training
 
 Probe = Callable[[nn.Module, tuple[Tensor, Tensor]], pd.DataFrame]
@@ -118,7 +118,7 @@ def train(
     for name, every in (("record_every", record_every), ("probe_every", probe_every)):
         if every is not None:
             _check(name, every, 1, integer=True)
-    if not callable(build):
+    if not callable(build) or isinstance(build, nn.Module):
         raise TypeError(f"build must be a function that makes a model, got {build!r}")
     place = pick_device(device)
     if amp and place.type != "cuda":
@@ -149,12 +149,15 @@ def train(
     with random_state_kept(place), _ticker(progress, steps * len(seeds), place) as tick:
         try:
             built = {seed: _build(build, seed) for seed in seeds}
-            mapped = together and _can_be_mapped(list(built.values()), x_train, place)
-            for group in [seeds] if mapped else [[seed] for seed in seeds]:
+            if together:
+                way = fastest_way(list(built.values()), place, x_train[:4])
+            else:
+                way = "one by one"
+            for group in [[seed] for seed in seeds] if way == "one by one" else [seeds]:
                 alive = list(group)
-                stack = Stack([built[seed] for seed in group], place, mapped=mapped)
+                stack = Stack([built[seed] for seed in group], place, way)
                 update = _optimizer(optimizer, stack.weights, lr, momentum, weight_decay)
-                rate = _schedule(schedule, update, lr, steps, warmup)
+                rate = _schedule(schedule, update, steps, warmup)
                 orders = {seed: _batches(len(x_train), batch_size, seed) for seed in group}
                 torch.manual_seed(group[0])  # for dropout
 
@@ -238,7 +241,7 @@ def evaluate(model: nn.Module, data: Data, split: str = "train") -> dict[str, fl
     """
     _check_choice("split", split, SPLITS)
     x, y = getattr(data, f"x_{split}"), getattr(data, f"y_{split}")
-    scores = _evaluate(Stack([model], torch.device("cpu"), mapped=False), x, y)
+    scores = _evaluate(Stack([model], torch.device("cpu"), "one by one"), x, y)
     return {name: value.item() for name, value in scores.items()}
 
 
@@ -248,7 +251,7 @@ def _evaluate(stack: Stack, x: Tensor, y: Tensor, chunk: int = 512) -> dict[str,
     stack.train(False)
     sums: dict[str, Tensor] = {}
     for xs, ys in zip(x.split(chunk), y.split(chunk), strict=True):
-        output = stack(xs, shared=True)
+        output = stack(xs.expand(len(stack), *xs.shape))
         scores = {"loss": vmap(objective.loss, in_dims=(0, None))(output, ys)}
         if not ys.is_floating_point():
             scores["error"] = _wrong(output, ys.expand(len(stack), *ys.shape)).mean(1)
@@ -272,23 +275,6 @@ def _build(build: Callable[[], nn.Module], seed: int) -> nn.Module:
     return model
 
 
-def _can_be_mapped(models: list[nn.Module], x: Tensor, device: torch.device) -> bool:
-    """Try one step of the models together; warn, with the reason, if it can't be done."""
-    x = x[:2].expand(len(models), *x[:2].shape)
-    try:
-        Stack(models, device)(x)
-    except Exception as error:  # whatever a model may raise under vmap
-        Stack(models[:1], device, mapped=False)(
-            x[:1]
-        )  # a mistake of the model's own is raised here
-        reason = str(error).strip().partition("\n")[0]
-        warnings.warn(
-            f"seeds are trained one by one: the model can't be mapped ({reason})", stacklevel=3
-        )
-        return False
-    return True
-
-
 def _batches(examples: int, batch_size: int, seed: int) -> Iterator[Tensor]:
     """Endless full batches of indices: each epoch a new permutation, its rest begins the next."""
     generator = torch.Generator().manual_seed(seed)
@@ -309,23 +295,27 @@ def _optimizer(
 
 
 def _schedule(
-    name: str, optimizer: torch.optim.Optimizer, lr: float, steps: int, warmup: int | None
+    name: str, optimizer: torch.optim.Optimizer, steps: int, warmup: int | None
 ) -> lr_scheduler.LRScheduler:
-    if name == "one_cycle":
-        rise = 0.3 if warmup is None else warmup / steps
-        return lr_scheduler.OneCycleLR(
-            optimizer, lr, total_steps=steps, pct_start=rise, cycle_momentum=False
-        )
-    warmup = warmup or 0
+    default = 0.3 * steps if name == "one_cycle" else 0.0
+    rise = default if warmup is None else float(warmup)
 
     def factor(step: int) -> float:
-        if step < warmup:
-            return (step + 1) / (warmup + 1)
-        if name == "constant":
-            return 1.0
-        return (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup))) / 2
+        if name == "one_cycle":
+            top = rise - 1  # the step with the highest rate
+            if step < top:
+                return _cosine(1 / 25, 1, step / top)
+            return _cosine(1, 1 / 25e4, (step - top) / (steps - 1 - top))
+        if step < rise:
+            return (step + 1) / (rise + 1)
+        return 1.0 if name == "constant" else _cosine(1, 0, (step - rise) / (steps - rise))
 
     return lr_scheduler.LambdaLR(optimizer, factor)
+
+
+def _cosine(start: float, end: float, part: float) -> float:
+    """From `start` at part 0 to `end` at part 1, flat at both."""
+    return end + (start - end) * (1 + math.cos(math.pi * part)) / 2
 
 
 @torch.no_grad()

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import posixpath
-from functools import lru_cache
+from functools import cache
 from urllib.parse import unquote, urlsplit
 
 from bs4 import BeautifulSoup
 from conftest import HTML
 
 
-@lru_cache(maxsize=None)
+@cache
 def _read(path: str) -> BeautifulSoup:
     return BeautifulSoup((HTML / path).read_text(encoding="utf-8"), "lxml")
 
 
-@lru_cache(maxsize=None)
+@cache
 def _anchors(path: str) -> frozenset[str]:
     return frozenset(tag["id"] for tag in _read(path).find_all(id=True))
 

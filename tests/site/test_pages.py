@@ -25,7 +25,15 @@ FETCHED = {
     "image": ["href", "xlink:href"],
     "use": ["href", "xlink:href"],
 }
-LINKED = {"stylesheet", "icon", "preload", "modulepreload", "prefetch", "preconnect", "dns-prefetch"}
+LINKED = {
+    "stylesheet",
+    "icon",
+    "preload",
+    "modulepreload",
+    "prefetch",
+    "preconnect",
+    "dns-prefetch",
+}
 
 
 @pytest.fixture(scope="module")
@@ -63,9 +71,7 @@ def test_html_names_no_other_host_to_fetch_from(soup, page_path: str) -> None:
         for name in names
         if tag.has_attr(name)
     ]
-    found += [
-        tag["href"] for tag in html.find_all("link") if LINKED & set(tag.get("rel", []))
-    ]
+    found += [tag["href"] for tag in html.find_all("link") if LINKED & set(tag.get("rel", []))]
     for style in [*html.find_all("style"), *html.find_all(style=True)]:
         found += re.findall(r"url\(([^)]*)\)", style.get("style") or style.get_text())
     assert [url for url in found if urlsplit(url.strip("'\" ")).netloc] == []

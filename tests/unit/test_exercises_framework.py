@@ -372,7 +372,7 @@ def test_wrong_exercises_are_refused(changes, words):
 
 
 def test_cell():
-    assert DOUBLE.cell == 'def double(x):\n    return ...\n\ncheck("9.1", double)'
+    assert DOUBLE.cell == 'def double(x):\n    return ...\n\n\ncheck("9.1", double)'
     assert DOUBLE.solution.name == "9_1.py"
 
 

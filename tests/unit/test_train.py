@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 
 import numpy as np
@@ -13,7 +14,7 @@ from torch import nn
 
 from residual_lib.data import Data
 from residual_lib.models import create_model
-from residual_lib.train import Training, train
+from residual_lib.train import Training, evaluate, pick_device, train
 
 
 def make_data(*shape: int, examples: int = 200, classes: int = 3) -> Data:
@@ -129,3 +130,309 @@ def test_equals_a_loop_by_hand(build, data, clip_norm):
             model.state_dict().items(), other.state_dict().values(), strict=True
         ):
             torch.testing.assert_close(p, q, rtol=1e-3, atol=1e-4, msg=name)
+
+
+OPTIMIZERS = {
+    "sgd": lambda p: torch.optim.SGD(p, 0.02, momentum=0.8, weight_decay=0.01),
+    "adamw": lambda p: torch.optim.AdamW(p, 0.02, betas=(0.8, 0.999), weight_decay=0.01),
+}
+cosine = torch.optim.lr_scheduler.CosineAnnealingLR
+constant = torch.optim.lr_scheduler.ConstantLR
+SCHEDULES = [
+    ("constant", None, lambda o: constant(o, factor=1.0)),
+    ("cosine", None, lambda o: cosine(o, T_max=12)),
+    (
+        "one_cycle",
+        6,
+        lambda o: torch.optim.lr_scheduler.OneCycleLR(
+            o, 0.02, total_steps=12, pct_start=0.5, cycle_momentum=False
+        ),
+    ),
+    (
+        "cosine",
+        4,
+        lambda o: torch.optim.lr_scheduler.SequentialLR(
+            o,
+            [torch.optim.lr_scheduler.LinearLR(o, 0.2, total_iters=4), cosine(o, T_max=8)],
+            milestones=[4],
+        ),
+    ),
+]
+
+
+@pytest.mark.filterwarnings("ignore:The epoch parameter")  # PyTorch's SequentialLR about itself
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize(("schedule", "warmup", "by_torch"), SCHEDULES)
+def test_optimisers_and_schedules_are_those_of_torch(optimizer, schedule, warmup, by_torch):
+    options = {"optimizer": optimizer, "schedule": schedule, "warmup": warmup}
+    training = quiet(mlp, VECTORS, [5], lr=0.02, momentum=0.8, weight_decay=0.01, **options)
+    _, losses = by_hand(mlp, VECTORS, 5, 12, 32, OPTIMIZERS[optimizer], by_torch)
+    np.testing.assert_allclose(curve(training)[5], losses, rtol=1e-3)
+
+
+@pytest.mark.parametrize("schedule", ["constant", "one_cycle", "cosine"])
+@pytest.mark.parametrize(("steps", "warmup"), [(1, None), (1, 0), (2, 1), (3, 0), (5, 4)])
+def test_short_schedules(schedule, steps, warmup):
+    training = quiet(mlp, VECTORS, [0], steps=steps, warmup=warmup, schedule=schedule)
+    assert len(curve(training)) == steps
+
+
+class Explodes(nn.Module):
+    """Its loss becomes infinite, by its own weights, at the third step if it was built to."""
+
+    def __init__(self, explodes: bool) -> None:
+        super().__init__()
+        self.body = nn.Sequential(nn.Conv1d(2, 4, 3), nn.BatchNorm1d(4), nn.ReLU(), nn.Flatten())
+        self.head = nn.Linear(32, 3)
+        if explodes:
+            nn.init.constant_(self.head.weight, 3e37)
+
+    def forward(self, x):
+        return self.head(self.body(x))
+
+
+def sometimes_explodes() -> nn.Module:
+    return Explodes(explodes=torch.initial_seed() in (1, 4))
+
+
+def test_a_seed_that_diverges_is_dropped_and_the_others_do_not_notice():
+    with pytest.warns(RuntimeWarning, match=r"seeds \[1, 4\] diverged.*step 0.*\[0, 2, 3\] go on"):
+        training = quiet(sometimes_explodes, SEQUENCES, range(5), record_every=6)
+    without = quiet(sometimes_explodes, SEQUENCES, [0, 2, 3], record_every=6)
+    assert training.diverged == {1: 0, 4: 0}
+    assert [model is None for model in training.models] == [False, True, False, False, True]
+    for metric in ("batch_loss", "train_loss", "test_error"):
+        np.testing.assert_allclose(
+            curve(training, metric)[[0, 2, 3]], curve(without, metric), rtol=1e-5, err_msg=metric
+        )
+    assert training.history[training.history.seed == 1].step.max() == 0
+    assert "seed 4 diverged at step 0" in repr(training)
+
+
+@pytest.mark.filterwarnings("ignore:.*go on")
+def test_divergence_in_the_midst_of_training():
+    # A rate far too high for any of them: the loss of a linear regression grows without end.
+    data = Data(
+        torch.randn(64, 2),
+        torch.randn(64, 1),
+        *[torch.randn(8, k) for k in (2, 1)],
+        "made up",
+        0,
+        "regression",
+    )
+    with pytest.warns(RuntimeWarning, match="none is left, so training stops"):
+        training = quiet(
+            lambda: nn.Linear(2, 1), data, range(2), lr=100.0, steps=400, schedule="constant"
+        )
+    assert all(0 < step < 100 for step in training.diverged.values())
+    assert len(training.diverged) == 2
+    for seed, step in training.diverged.items():
+        losses = curve(training)[seed]
+        assert np.isfinite(losses.loc[: step - 1]).all()
+        assert not np.isfinite(losses.loc[step])
+
+
+def test_all_seeds_diverged_one_by_one():
+    with pytest.warns(RuntimeWarning, match="diverged"):
+        training = quiet(sometimes_explodes, SEQUENCES, [1, 2, 4], together=False)
+    assert training.diverged == {1: 0, 4: 0}
+    assert [model is None for model in training.models] == [True, False, True]
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_ctrl_c_keeps_what_was_recorded_and_finished(together):
+    made = 0
+
+    def stop_after(steps: int) -> None:
+        nonlocal made
+        made += steps
+        if made >= 18:
+            raise KeyboardInterrupt
+
+    training = train(
+        mlp, VECTORS, range(3), steps=12, batch_size=32, together=together, progress=stop_after
+    )
+    assert training.interrupted
+    assert "interrupted" in repr(training)
+    finished = [model is not None for model in training.models]
+    if together:  # 3 seeds x 6 steps
+        assert finished == [False, False, False]
+        assert len(curve(training)) == 6
+    else:  # the first seed has all of its 12
+        assert finished == [True, False, False]
+        assert curve(training)[0].notna().sum() == 12
+        model = training.models[0]
+        last = training.history.query("seed == 0 and metric == 'train_loss'").value.item()
+        assert evaluate(model, VECTORS)["loss"] == pytest.approx(last, rel=1e-5)
+
+
+class Counted(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(6, 3)
+
+    def forward(self, x):
+        return self.layer(x) * (2 if x.sum().item() > 0 else 1)
+
+
+def test_a_model_that_cannot_be_mapped_is_trained_one_by_one_with_one_warning():
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        training = quiet(Counted, VECTORS)
+    assert [str(w.message) for w in caught if "one by one" in str(w.message)] == [
+        str(caught[0].message)
+    ]
+    pd.testing.assert_frame_equal(curve(training), curve(quiet(Counted, VECTORS, together=False)))
+
+
+def test_the_same_seed_gives_the_same_numbers_and_the_global_generator_is_left_alone():
+    torch.manual_seed(77)
+    expected = torch.rand(3)
+    torch.manual_seed(77)
+    first = quiet(lambda: nn.Sequential(nn.Linear(6, 8), nn.Dropout(0.5), nn.Linear(8, 3)), VECTORS)
+    assert torch.equal(torch.rand(3), expected)
+    torch.rand(11)
+    again = quiet(lambda: nn.Sequential(nn.Linear(6, 8), nn.Dropout(0.5), nn.Linear(8, 3)), VECTORS)
+    pd.testing.assert_frame_equal(first.history, again.history)
+
+
+def test_seeds_differ_in_initialisation_and_in_order():
+    training = quiet(mlp, VECTORS, steps=1)
+    assert curve(training).loc[0].nunique() == 3
+    same = quiet(
+        lambda: nn.Linear(6, 3).requires_grad_() if torch.manual_seed(0) else None, VECTORS
+    )
+    assert curve(same).loc[0].nunique() == 3  # one initialisation, three batches
+
+
+def test_measurements_come_when_they_are_due_and_are_right():
+    shown = []
+
+    def norm(model, batch):
+        assert [len(part) for part in batch] == [32, 32]
+        torch.rand(1)  # must not change the training
+        shown.append(model)
+        size = nn.utils.parameters_to_vector(model.parameters()).norm().item()
+        return pd.DataFrame({"metric": ["norm"], "value": [size]})
+
+    def noisy() -> nn.Module:
+        return nn.Sequential(nn.Linear(6, 8), nn.Dropout(0.5), nn.Linear(8, 3))
+
+    options = {"record_every": 5, "probe_every": 6}
+    training = quiet(noisy, VECTORS, range(2), probes={"size": norm}, **options)
+    assert sorted(curve(training, "test_loss").index) == [0, 5, 10, 12]
+    assert list(training.probes.columns) == ["seed", "step", "probe", "metric", "value"]
+    assert sorted(set(training.probes.step)) == [0, 6, 12]
+    torch.manual_seed(1)
+    start = nn.utils.parameters_to_vector(noisy().parameters()).norm().item()
+    assert training.probes.query("seed == 1 and step == 0").value.item() == pytest.approx(start)
+    pd.testing.assert_frame_equal(
+        training.history, quiet(noisy, VECTORS, range(2), record_every=5).history
+    )
+    for seed, model in zip(training.seeds, training.models, strict=True):
+        for split in ("train", "test"):
+            x, y = getattr(VECTORS, f"x_{split}"), getattr(VECTORS, f"y_{split}")
+            with torch.no_grad():
+                output = model(x)
+            expected = {
+                "loss": F.cross_entropy(output, y).item(),
+                "error": (output.argmax(1) != y).float().mean().item(),
+            }
+            assert evaluate(model, VECTORS, split) == pytest.approx(expected, rel=1e-5)
+            for metric, value in expected.items():
+                last = curve(training, f"{split}_{metric}")[seed].iloc[-1]
+                assert last == pytest.approx(value, rel=1e-5)
+
+
+def test_by_default_only_the_end_is_evaluated():
+    training = quiet(mlp, VECTORS)
+    assert list(curve(training, "train_error").index) == [12]
+    assert list(curve(training).index) == list(range(12))
+    assert training.probes.empty
+    assert not training.models[0].training
+
+
+def test_evaluation_in_parts_of_unequal_size_weighs_every_example_the_same():
+    data = make_data(6, examples=1300)
+    model = nn.Linear(6, 3)
+    with torch.no_grad():
+        expected = F.cross_entropy(model(data.x_train), data.y_train).item()
+    assert evaluate(model, data)["loss"] == pytest.approx(expected, rel=1e-6)
+
+
+def test_regression_and_language():
+    x = torch.linspace(-1, 1, 64).unsqueeze(1)
+    line = Data(x, 2 * x, x[::4], 2 * x[::4], "line", 0, "regression")
+    training = quiet(lambda: nn.Linear(1, 1), line, steps=200, lr=0.1, momentum=0.5)
+    assert set(training.history.metric) == {"batch_loss", "train_loss", "test_loss"}
+    assert curve(training, "test_loss").to_numpy().max() < 1e-6
+    assert set(evaluate(training.models[0], line)) == {"loss"}
+
+    class Bigram(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.table = nn.Embedding(5, 5)
+
+        def forward(self, tokens):
+            return self.table(tokens).movedim(-1, 1)
+
+    tokens = torch.arange(40).remainder(5).expand(50, 40)
+    text = Data(
+        tokens[:, :-1], tokens[:, 1:], tokens[:9, :-1], tokens[:9, 1:], "abc", 5, "language"
+    )
+    training = quiet(Bigram, text, steps=60, lr=5.0)
+    assert curve(training, "test_error").to_numpy().max() == 0
+
+
+@pytest.mark.parametrize(
+    ("argument", "value", "error"),
+    [
+        ("steps", 0, ValueError),
+        ("steps", 1.5, TypeError),
+        ("batch_size", 0, ValueError),
+        ("batch_size", 1000, ValueError),
+        ("optimizer", "adam", ValueError),
+        ("schedule", "linear", ValueError),
+        ("warmup", 12, ValueError),
+        ("lr", -1, ValueError),
+        ("lr", float("nan"), ValueError),
+        ("lr", "big", TypeError),
+        ("momentum", 1.5, ValueError),
+        ("weight_decay", -0.1, ValueError),
+        ("clip_norm", -1, ValueError),
+        ("device", "abacus", ValueError),
+        ("amp", True, ValueError),
+        ("record_every", 0, ValueError),
+        ("probe_every", 0, ValueError),
+        ("seeds", [], ValueError),
+        ("seeds", [1, 1], ValueError),
+        ("seeds", [-1], ValueError),
+        ("build", mlp(), TypeError),
+        ("build", lambda: 3, TypeError),
+        ("build", nn.ReLU, ValueError),
+    ],
+)
+def test_wrong_arguments_are_named(argument, value, error):
+    options = {"build": mlp, "data": VECTORS, "device": "cpu", argument: value}
+    with pytest.raises(error, match=rf"^{argument} must"):
+        quiet(**options)
+
+
+def test_evaluate_names_a_wrong_split():
+    with pytest.raises(ValueError, match="split must be one of train, test, got 'dev'"):
+        evaluate(mlp(), VECTORS, "dev")
+
+
+def test_devices():
+    assert pick_device("cpu") == torch.device("cpu")
+    here = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    best = next((kind for kind, there in here.items() if there), "cpu")
+    assert pick_device("auto").type == best
+    for wrong in ("abacus", "cpu:7", "meta", 3.5):
+        with pytest.raises(ValueError, match="device must be 'auto' or one of"):
+            pick_device(wrong)
+
+
+def test_the_bar_counts_every_step_of_every_seed(capsys):
+    train(mlp, VECTORS, range(2), steps=5, batch_size=32)
+    assert "10/10" in capsys.readouterr().err

@@ -1,0 +1,2 @@
+# hint: the gradient vanishes
+gain = 1.0

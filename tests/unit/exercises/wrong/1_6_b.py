@@ -1,0 +1,2 @@
+# hint: the gradient explodes
+gain = 2**0.5
