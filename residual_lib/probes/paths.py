@@ -275,8 +275,7 @@ class _Unravelled:
         self._spread(found[0], len(self.above), torch.ones_like(self.value))
         for merge in bar(reversed(range(len(self.names))), "merges", progress, len(self.names)):
             shortcut, branch = 2 * merge + 1, 2 * merge + 2
-            # From the longest, so that a sum moved up by one isn't moved again.
-            for length in sorted(found, reverse=True):
+            for length in sorted(found):
                 here = found[length]
                 if shortcut in here:
                     self._spread(here, shortcut, here.pop(shortcut))
@@ -288,13 +287,13 @@ class _Unravelled:
 
     def _spread(self, found: dict[int, Tensor], place: int, gradient: Tensor) -> None:
         """Carry a gradient from one place to all places below, adding to what is there."""
-        others = range(self._end(place))
+        others = range(place)
         for other, part in zip(others, self._backward(place, gradient, others), strict=True):
             if part is not None:
                 found[other] = found[other] + part if other in found else part
 
     def _leads_to(self, place: int) -> list[int]:
-        others = range(self._end(place))
+        others = range(place)
         parts = self._backward(place, torch.ones_like(self._arrived(place)), others)
         return [other for other, part in zip(others, parts, strict=True) if part is not None]
 
@@ -309,10 +308,6 @@ class _Unravelled:
 
     def _arrived(self, place: int) -> Tensor:
         return self.value if place == len(self.above) else self.below[place]
-
-    def _end(self, place: int) -> int:
-        """One past the last place that can lie below: both of a merge's paths lie side by side."""
-        return place if place % 2 else max(place - 1, 0)
 
 
 def _step(place: int) -> int:

@@ -109,6 +109,12 @@ def test_only_blocks_of_one_shape_and_level_change_places():
     assert set(table.kendall_tau) == {1 / 3}  # always the second and the third
 
 
+def test_a_block_never_takes_the_place_of_one_inside_it():
+    net = Residual(nn.Sequential(times(1.0), times(2.0)))
+    table = lesion_reorder(net, TWO, swaps=[1], draws=10, progress=False)
+    assert set(table.kendall_tau) == {1 / 3}  # of (outer, 0, 1) only 0 and 1 change places
+
+
 def test_kendall_tau_is_that_of_the_textbook():
     from scipy.stats import kendalltau
 
