@@ -1,4 +1,4 @@
-"""The command line: ``python -m residual_lib run | claims | models | data | load | evaluate``."""
+"""The command line: ``python -m residual_lib COMMAND``; ``--help`` lists the commands."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ EXAMPLES = """examples:
   python -m residual_lib claims --sabotage      no claim may survive this
   python -m residual_lib models 'residual_*'
   python -m residual_lib data mnist1d
+  python -m residual_lib probe lesion --model residual_conv1d --option depth=20 --steps 300
   python -m residual_lib run cifar --data FOLDER --profile night
   python -m residual_lib load resnet20.th --model resnet20_cifar
   python -m residual_lib evaluate resnet50.pth --model resnet50 --data IMAGES --crop 224
@@ -177,11 +178,45 @@ def evaluate(options: argparse.Namespace) -> int:
     return 0
 
 
+def probe(options: argparse.Namespace) -> int:
+    """Build a model, measure it with a probe, and print the table."""
+    from residual_lib.probes.command import PROBES, measure
+
+    if options.name is None:
+        width = max(map(len, PROBES))
+        for name, function in PROBES.items():
+            print(f"{name:<{width}}  {(function.__doc__ or '').strip().splitlines()[0]}")
+        return 0
+    if options.model is None:
+        raise ValueError("--model must name a model; `models` lists them")
+    try:
+        table = measure(
+            options.name,
+            options.model,
+            options=dict(options.option),
+            probe_options=dict(options.set),
+            data_name=options.data,
+            examples=options.examples,
+            steps=options.steps,
+            checkpoint=options.checkpoint,
+            seed=options.seed,
+        )
+        if options.out is not None:
+            table.to_csv(options.out, index=False)
+    except (TypeError, OSError) as error:  # an option that isn't one; a file that isn't there
+        raise ValueError(str(error)) from error
+    if options.out is None:
+        print(table.to_string(index=False))
+    else:
+        print(f"{len(table)} rows in {options.out}")
+    return 0
+
+
 def _loaded(options: argparse.Namespace) -> Any:
     from residual_lib import checkpoints
 
     try:
-        given = dict(options.set)
+        given = dict(options.option)
         return checkpoints.load(options.checkpoint, options.model, options.layout, **given)
     except TypeError as error:  # an option that the model doesn't have
         raise ValueError(error) from None
@@ -254,13 +289,15 @@ def _parser() -> argparse.ArgumentParser:
     add = command(data, "list the data sets, or print a data card").add_argument
     add("name", nargs="?", help="a data set's name (default: list the names)")
 
+    settings: dict[str, Any] = {"type": _setting, "action": "append"}
+    settings |= {"default": [], "metavar": "OPTION=VALUE"}
+
     def checkpoint(function: Any, summary: str) -> Callable[..., argparse.Action]:
         add = command(function, summary).add_argument
         add("checkpoint", metavar="CHECKPOINT", help="a .pt, .pth, .th or .safetensors file")
         add("--model", required=True, metavar="M", help="a name that `models` lists")
         add("--layout", default="auto", metavar="L", help=_LAYOUTS)
-        add("--set", action="append", default=[], type=_setting, metavar="OPTION=VALUE",
-            help="an option of the model, such as stride_in_1x1=true")  # fmt: skip
+        add("--option", **settings, help="of the model, such as stride_in_1x1=true; repeatable")
         return add
 
     add = checkpoint(load, "check that other people's weights fit a model")
@@ -276,6 +313,18 @@ def _parser() -> argparse.ArgumentParser:
     add("--batch-size", type=_positive, default=128, metavar="N", help="images at once")
     add("--device", default="auto", metavar="D", help="auto (default), cpu, cuda, cuda:0 or mps")
     add("--json", action="store_true", help="an object, for programs")
+
+    add = command(probe, "measure a model with a probe, or list the probes").add_argument
+    add("name", nargs="?", help="a probe's name, such as lesion (none: list them)")
+    add("--model", metavar="M", help="a name that `models` lists")
+    add("--option", **settings, help="of the model, such as depth=20; repeatable")
+    add("--set", **settings, help="of the probe, such as draws=5; repeatable")
+    add("--data", metavar="D", help="a name that `data` lists (default: one that the model takes)")
+    add("--examples", type=_positive, default=256, metavar="N", help="test examples (default: 256)")
+    add("--steps", type=_positive, default=0, metavar="N", help="train first (default: don't)")
+    add("--checkpoint", metavar="FILE", help="weights to measure (default: new ones)")
+    add("--seed", type=int, default=0, metavar="S", help="of weights and draws (default: 0)")
+    add("--out", metavar="CSV", help="write the table there instead of printing it")
     return parser
 
 

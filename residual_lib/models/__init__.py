@@ -2,6 +2,7 @@
 
 from residual_lib.models.conv import ConvNet
 from residual_lib.models.mlp import MLP
+from residual_lib.models.rectifier import RectifierNet
 from residual_lib.models.registry import (
     create_model,
     list_models,
@@ -13,6 +14,7 @@ from residual_lib.models.resnet import ResNet
 __all__ = [
     "MLP",
     "ConvNet",
+    "RectifierNet",
     "ResNet",
     "create_model",
     "list_models",

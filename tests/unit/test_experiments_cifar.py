@@ -164,9 +164,9 @@ def test_evaluate_prints_accuracy(weights, mosaics, capsys):
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        (["--set", "colour=red"], "resnet20_cifar has no option colour"),
-        (["--set", "shortcut=C"], "doesn't fit resnet20_cifar"),
-        (["--set", "norm_layer=null"], "doesn't fit resnet20_cifar"),
+        (["--option", "colour=red"], "resnet20_cifar has no option colour"),
+        (["--option", "shortcut=C"], "doesn't fit resnet20_cifar"),
+        (["--option", "norm_layer=null"], "doesn't fit resnet20_cifar"),
         (["--layout", "keras"], "layout must be"),
         (["--model", "resnet19"], "got 'resnet19'"),
     ],
@@ -180,7 +180,7 @@ def test_load_refuses_in_one_line(weights, capsys, more, message):
 
 def test_a_setting_needs_a_value(weights, capsys):
     with pytest.raises(SystemExit):
-        main(["load", str(weights), "--model", "resnet20_cifar", "--set", "width"])
+        main(["load", str(weights), "--model", "resnet20_cifar", "--option", "width"])
     assert "must be OPTION=VALUE, got 'width'" in capsys.readouterr().err
 
 
