@@ -56,7 +56,8 @@ def explorer(table: pd.DataFrame) -> Explorer:
         title="Does a deeper network train?",
         alt=alt,
         caption=(
-            f"MNIST-1D, measured when this page was built: mean of {seeds} seeds, 95 % bootstrap interval."
+            "MNIST-1D, measured when this page was built: "
+            f"mean of {seeds} seeds, 95 % bootstrap interval."
         ),
     )
 
