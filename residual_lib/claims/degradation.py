@@ -35,7 +35,8 @@ def spread(table: pd.DataFrame, *, training: bool) -> pd.Series:
     rows = table[(table["metric"] == "weight_gradient") & (table["variant"] == "plain-56")]
     rows = rows[rows["step"] > 0] if training else rows[rows["step"] == 0]
     norms = rows.groupby(["seed", "step"])["value"].agg(["max", "min"])
-    return np.log10(norms["max"] / norms["min"]).groupby("seed").max()
+    ratio = (norms["max"] / norms["min"]).groupby("seed").max()
+    return pd.Series(np.log10(ratio), index=ratio.index)
 
 
 def construction_error(table: pd.DataFrame, variant: str = "identity") -> pd.Series:
@@ -230,8 +231,8 @@ CLAIMS = (
     Claim(
         id="2.12",
         statement=(
-            "On the digits, too, 56 plain layers end with a training error at least 40 points above "
-            "that of 8 layers."
+            "On the digits, too, 56 plain layers end with a training error at least 40 points "
+            "above that of 8 layers."
         ),
         source="ours",
         experiment="degradation_digits",

@@ -9,6 +9,7 @@ gradient's norm at each layer's weights (``weight_gradient``, column ``layer`` f
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -215,19 +216,29 @@ def run_construction(params: dict[str, Any], seeds: list[int], settings: Setting
     return pd.concat([table, on], ignore_index=True)
 
 
-def _cost(params: dict[str, Any]) -> float:
+def _cost(params: Mapping[str, Any]) -> float:
     """Seconds: a layer costs about as much as any other, at every step."""
     return 0.14 * params["depth"] * params.get("times", 1)
 
 
 _MNIST1D: dict[str, dict[str, Any]] = {
     "quick": {
-        **{"seeds": 5, "steps": 300, "batch_size": 32, "width": 8, "lr": 0.1},
-        **{"window": 25, "probe_every": 100},
+        "seeds": 5,
+        "steps": 300,
+        "batch_size": 32,
+        "width": 8,
+        "lr": 0.1,
+        "window": 25,
+        "probe_every": 100,
     },
     "full": {
-        **{"seeds": 10, "steps": 4000, "batch_size": 128, "width": 16, "lr": 0.1},
-        **{"window": 100, "probe_every": 1000},
+        "seeds": 10,
+        "steps": 4000,
+        "batch_size": 128,
+        "width": 16,
+        "lr": 0.1,
+        "window": 100,
+        "probe_every": 1000,
     },
 }
 _NETS = {
@@ -254,15 +265,27 @@ DIGITS = Experiment(
     run=run_digits,
     profiles={
         "quick": {
-            **{"seeds": 5, "steps": 200, "batch_size": 32, "width": 8, "window": 25, "fold": 2},
-            **{"optimizer": "adamw", "lr": 0.03},
+            "seeds": 5,
+            "steps": 200,
+            "batch_size": 32,
+            "width": 8,
+            "window": 25,
+            "fold": 2,
+            "optimizer": "adamw",
+            "lr": 0.03,
         },
         "full": {
-            **{"seeds": 10, "steps": 2000, "batch_size": 64, "width": 16, "window": 100, "fold": 1},
-            **{"optimizer": "sgd", "lr": 0.1},
+            "seeds": 10,
+            "steps": 2000,
+            "batch_size": 64,
+            "width": 16,
+            "window": 100,
+            "fold": 1,
+            "optimizer": "sgd",
+            "lr": 0.1,
         },
     },
-    cost=lambda params: 0.6 * _cost(dict(params)),
+    cost=lambda params: 0.6 * _cost(params),
 )
 
 CONSTRUCTION = Experiment(
@@ -279,7 +302,8 @@ CONSTRUCTION = Experiment(
     profiles={
         name: {
             **{key: value for key, value in profile.items() if key != "probe_every"},
-            **{"depths": [20, 32, 56], "trained_depth": 32},
+            "depths": [20, 32, 56],
+            "trained_depth": 32,
         }
         for name, profile in _MNIST1D.items()
     },
