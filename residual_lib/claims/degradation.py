@@ -96,65 +96,72 @@ def random_layers(table: pd.DataFrame) -> pd.DataFrame:
 
 def at_the_high_rate(table: pd.DataFrame) -> pd.DataFrame:
     """The net trained on at the high rate in the place of the one at the low rate."""
-    name = "identity, then rate 0.03"
+    name = "identity, trained on slowly"
     kept = table[table["variant"] != name]
-    high = table[table["variant"] == "identity, then rate 0.1"]
+    high = table[table["variant"] == "identity, trained on"]
     return pd.concat([kept, high.assign(variant=name)], ignore_index=True)
+
+
+def no_more_steps(table: pd.DataFrame) -> pd.DataFrame:
+    """The net that was trained as long as the others in the place of the one trained longer."""
+    kept = table[table["variant"] != "three times the steps"]
+    once = table[table["variant"] == "plain"]
+    return pd.concat([kept, once.assign(variant="three times the steps")], ignore_index=True)
 
 
 CLAIMS = (
     Claim(
         id="2.1",
         statement=(
-            "On MNIST-1D a plain net of 56 layers ends with a training error at least 15 points "
+            "On MNIST-1D a plain net of 56 layers ends with a training error at least 10 points "
             "above that of a plain net of 20 layers."
         ),
         source="He et al. 2015 (arXiv 1512.03385), Figure 1, left",
         experiment="degradation",
         statistic=partial(difference, of="plain-56", less="plain-20"),
-        holds_if=above(0.15),
+        holds_if=above(0.10),
     ),
     Claim(
         id="2.2",
         statement=(
-            "On MNIST-1D a plain net of 20 layers ends with a training error at least 10 points "
+            "On MNIST-1D a plain net of 20 layers ends with a training error at least 5 points "
             "above that of a plain net of 8 layers."
         ),
         source="ours",
         experiment="degradation",
         statistic=partial(difference, of="plain-20", less="plain-8"),
-        holds_if=above(0.10),
+        holds_if=above(0.05),
     ),
     Claim(
         id="2.3",
         statement=(
-            "With the skip, 56 layers end with a training error at least 40 points below that of "
+            "With the skip, 56 layers end with a training error at least 25 points below that of "
             "the same 56 layers without it."
         ),
         source="He et al. 2015, Figure 6, middle",
         experiment="degradation",
         statistic=partial(difference, of="plain-56", less="residual-56"),
-        holds_if=above(0.40),
+        holds_if=above(0.25),
     ),
     Claim(
         id="2.4",
         statement=(
-            "With the skip, the training error does not rise by 5 points or more from 20 to 56 "
+            "With the skip, the training error does not rise by 15 points or more from 20 to 56 "
             "layers."
         ),
         source="He et al. 2015, Figure 6, middle",
         experiment="degradation",
         statistic=partial(difference, of="residual-56", less="residual-20"),
-        holds_if=below(0.05),
+        holds_if=below(0.15),
         sabotage=without_the_skip,
     ),
     Claim(
         id="2.5",
-        statement="At 8 layers the skip changes the training error by less than 12 points.",
+        statement="At 8 layers the skip changes the training error by less than 15 points.",
         source="ours",
         experiment="degradation",
         statistic=partial(difference, of="plain-8", less="residual-8"),
-        holds_if=between(-0.12, 0.12),
+        holds_if=between(-0.15, 0.15),
         sabotage=depth_makes_the_difference,
     ),
     Claim(
@@ -196,8 +203,8 @@ CLAIMS = (
     Claim(
         id="2.9",
         statement=(
-            "A trained net of 8 layers, deepened to 56 by layers that copy their input, keeps its "
-            "loss to within 0.001."
+            "On the digits a trained net of 8 layers, deepened to 56 by layers that copy their "
+            "input, keeps its loss to within 0.001."
         ),
         source="He et al. 2015, section 1",
         experiment="construction",
@@ -212,19 +219,19 @@ CLAIMS = (
             "that of 8 layers, which the construction shows that they could have."
         ),
         source="He et al. 2015, section 1",
-        experiment="degradation",
+        experiment="degradation_digits",
         statistic=partial(difference, of="plain-56", less="plain-8", metric="train_loss"),
         holds_if=above(0.8),
     ),
     Claim(
         id="2.11",
         statement=(
-            "Trained on at a rate of 0.03, a constructed net of 32 layers ends with a lower "
+            "Trained on at a tenth of the rate, a constructed net of 32 layers ends with a lower "
             "training error than the 8 layers that it was made from."
         ),
         source="ours",
         experiment="construction",
-        statistic=partial(gained_by_training_on, variant="identity, then rate 0.03"),
+        statistic=partial(gained_by_training_on, variant="identity, trained on slowly"),
         holds_if=above(0.0),
         sabotage=at_the_high_rate,
     ),
@@ -253,13 +260,13 @@ CLAIMS = (
     Claim(
         id="2.14",
         statement=(
-            "Kernels that copy their input at the start take at least 5 points off the training "
+            "Kernels that copy their input at the start take at least 15 points off the training "
             "error of 20 plain layers."
         ),
         source="ours",
         experiment="remedies",
         statistic=partial(difference, of="plain", less="identity at the start"),
-        holds_if=above(0.05),
+        holds_if=above(0.15),
     ),
     Claim(
         id="2.15",
@@ -275,12 +282,13 @@ CLAIMS = (
     Claim(
         id="2.16",
         statement=(
-            "After three times the steps, 20 plain layers are still at least 3 points behind 20 "
-            "residual layers that had one times the steps."
+            "Three times the steps bring 20 plain layers to within 4 points of 20 residual layers "
+            "that had one times the steps."
         ),
         source="ours",
         experiment="remedies",
         statistic=partial(difference, of="three times the steps", less="residual"),
-        holds_if=above(0.03),
+        holds_if=between(-0.04, 0.04),
+        sabotage=no_more_steps,
     ),
 )
