@@ -1,0 +1,2 @@
+# hint: The other way round
+a, b, c, d = "fine", "degradation", "overfitting", "fine"

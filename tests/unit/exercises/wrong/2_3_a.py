@@ -1,0 +1,3 @@
+# hint: A block has two of them
+def blocks_to_add(have, want):
+    return want - have

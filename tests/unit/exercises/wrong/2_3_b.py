@@ -1,0 +1,3 @@
+# hint: not the added ones
+def blocks_to_add(have, want):
+    return (want - 2) // 2
