@@ -1,17 +1,17 @@
-"""The command line: ``python -m residual_lib run | claims | models | data | probe``."""
+"""The command line: ``python -m residual_lib COMMAND``; ``--help`` lists the commands."""
 
 from __future__ import annotations
 
 import argparse
-import ast
 import json
+import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 EXAMPLES = """examples:
-  python -m residual_lib run                    measure what is not in the store yet
+  python -m residual_lib run                    measure what was not measured yet
   python -m residual_lib run 2 --jobs 1         chapter 2 alone, in one process
   python -m residual_lib run degradation --profile full --device cuda --record
   python -m residual_lib claims --chapter 2     verdicts, estimates and intervals
@@ -19,6 +19,16 @@ EXAMPLES = """examples:
   python -m residual_lib models 'residual_*'
   python -m residual_lib data mnist1d
   python -m residual_lib probe lesion --model residual_conv1d --option depth=20 --steps 300
+  python -m residual_lib run cifar --data FOLDER --profile night
+  python -m residual_lib load resnet20.th --model resnet20_cifar
+  python -m residual_lib evaluate resnet50.pth --model resnet50 --data IMAGES --crop 224
+"""
+
+
+WORDS = """\
+A trial is one variant of an experiment with one seed. Finished trials are kept in the store, the
+folder .trials/ of a checkout or the one that RESIDUAL_LIB_STORE names, and are not measured again
+while neither the code that they depend on nor their settings change.
 """
 
 
@@ -27,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         return options.command(options)
-    except ValueError as error:
+    except (ValueError, FileNotFoundError) as error:
         print(f"residual_lib: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
@@ -40,6 +50,10 @@ def run(options: argparse.Namespace) -> int:
     # Imports of torch and pandas stay inside the commands: --help answers at once.
     from residual_lib.experiments.framework import fill, recorded
 
+    if options.data is not None:
+        from residual_lib.experiments import cifar
+
+        os.environ[cifar.FOLDER] = os.path.abspath(options.data)
     start = time.perf_counter()
     report = fill.fill(
         fill.selected(options.chapters),
@@ -98,6 +112,8 @@ def _sabotage(options: argparse.Namespace) -> int:
 
 def models(options: argparse.Namespace) -> int:
     """List models with their parameter counts at their defaults."""
+    import torch
+
     from residual_lib.models import create_model, list_models
 
     names = list_models(options.pattern)
@@ -105,7 +121,9 @@ def models(options: argparse.Namespace) -> int:
         raise ValueError(f"no model matches {options.pattern!r}; there are: {list_models()}")
     width = max(map(len, names))
     for name in names:
-        count = sum(parameter.numel() for parameter in create_model(name).parameters())
+        with torch.device("meta"):  # shapes without numbers
+            model = create_model(name)
+        count = sum(parameter.numel() for parameter in model.parameters())
         print(f"{name:<{width}}  {count:>12,} parameters at default size")
     return 0
 
@@ -122,11 +140,42 @@ def data(options: argparse.Namespace) -> int:
     return 0
 
 
-class _Parser(argparse.ArgumentParser):
-    """An argument parser whose errors are one line."""
+def load(options: argparse.Namespace) -> int:
+    """Load a checkpoint, say what was found, and write it under our names if asked to."""
+    from residual_lib import checkpoints
 
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message} (--help shows how)\n")
+    model = _loaded(options)
+    count = sum(parameter.numel() for parameter in model.parameters())
+    print(f"{options.checkpoint} is a {options.model}: {count:,} parameters, layout {model.layout}")
+    print("\n".join(f"  {name} = {value!r}" for name, value in sorted(model.options.items())))
+    if options.output is not None:
+        print(f"written to {checkpoints.save(model, options.output)}")
+    return 0
+
+
+def evaluate(options: argparse.Namespace) -> int:
+    """Print how often a checkpoint is right on images."""
+    from residual_lib.data.images import open_images
+    from residual_lib.evaluation import evaluate
+
+    images = open_images(options.data, options.split, resize=options.resize, crop=options.crop)
+    scores = evaluate(
+        _loaded(options),
+        images,
+        normalise=options.normalise,
+        batch_size=options.batch_size,
+        limit=options.limit,
+        device=options.device,
+    )
+    if options.json:
+        print(json.dumps({"data": images.label, **scores}))
+        return 0
+    right = [f"top-{k} {scores[f'top{k}']:.2%}" for k in (1, 5) if f"top{k}" in scores]
+    print(
+        f"{options.model} on {scores['images']:,} images of {images.label}: "
+        f"{', '.join(right)} right, loss {scores['loss']:.4f}"
+    )
+    return 0
 
 
 def probe(options: argparse.Namespace) -> int:
@@ -163,52 +212,113 @@ def probe(options: argparse.Namespace) -> int:
     return 0
 
 
+def _loaded(options: argparse.Namespace) -> Any:
+    from residual_lib import checkpoints
+
+    try:
+        given = dict(options.option)
+        return checkpoints.load(options.checkpoint, options.model, options.layout, **given)
+    except TypeError as error:  # an option that the model doesn't have
+        raise ValueError(error) from None
+
+
+class _Parser(argparse.ArgumentParser):
+    """An argument parser whose errors are one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message} (--help shows how)\n")
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="python -m residual_lib",
-        description="Measure the course's experiments and judge its claims.",
+        description="Measure the course's experiments and judge its claims.\n\n" + WORDS,
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    def command(function: Any, summary: str) -> argparse.ArgumentParser:
+    def command(function: Any, summary: str, more: str = "") -> argparse.ArgumentParser:
         added = commands.add_parser(
-            function.__name__, help=summary, description=summary, allow_abbrev=False
+            function.__name__, help=summary, description=summary + more, allow_abbrev=False
         )
         added.set_defaults(command=function)
         return added
 
+    chapter = "a chapter's number or name, such as 2 or degradation (default: all)"
+    profile = "quick (default: a minute a chapter) or full (a GPU, or a night)"
     add = command(run, "measure the trials that the store lacks, on all cores").add_argument
-    add("chapters", nargs="*", metavar="CHAPTER", help="number or name, such as 2 or degradation")
-    add("--profile", default="quick", metavar="P", help="quick (default) or full")
-    add("--seeds", type=_positive, metavar="N", help="seeds 0 to N-1 (default: as the profile)")
+    add("chapters", nargs="*", metavar="CHAPTER", help=chapter)
+    add("--profile", default="quick", metavar="P", help=profile)
+    add("--seeds", type=_positive, metavar="N", help="seeds 0 to N-1 (default: the profile's)")
     add("--device", default="auto", metavar="D", help="auto (default), cpu, cuda, cuda:0 or mps")
     add("--jobs", type=_positive, metavar="J", help="processes (default: one a core)")
-    add("--fresh", action="store_true", help="measure everything anew")
-    add("--record", action="store_true", help="write the tables to residual_lib/experiments")
+    add("--fresh", action="store_true", help="measure stored trials anew, too")
+    add(
+        "--record",
+        action="store_true",
+        help="keep the tables as a recorded run, in residual_lib/experiments/recorded/",
+    )
+    add("--data", metavar="FOLDER", help="CIFAR-10, for `run cifar`: the official files or mosaics")
 
-    add = command(claims, "judge the claims by what was measured").add_argument
-    add("--chapter", metavar="CHAPTER", help="number or name (default: all)")
-    add("--profile", default="quick", metavar="P", help="quick (default) or full")
+    more = "; what was not measured yet is measured first"
+    add = command(claims, "judge the claims by what was measured", more).add_argument
+    add("--chapter", metavar="CHAPTER", help=chapter)
+    add("--profile", default="quick", metavar="P", help=profile)
     add("--json", action="store_true", help="a list of objects, for programs")
     add("--markdown", action="store_true", help="a table, for the site")
-    add("--sabotage", action="store_true", help="take the mechanism away: none may still hold")
-    add("--permutations", type=_positive, default=200, metavar="N", help="tables (default: 200)")
+    add(
+        "--sabotage",
+        action="store_true",
+        help="judge them with the mechanism taken away; exit code 1 if one still holds",
+    )
+    add(
+        "--permutations",
+        type=_positive,
+        default=200,
+        metavar="N",
+        help="of --sabotage: shuffled tables a claim (default: 200)",
+    )
 
     add = command(models, "list the models and their numbers of parameters").add_argument
-    add("pattern", nargs="?", default="*", help="shell pattern, such as 'residual_*'")
+    add(
+        "pattern", nargs="?", default="*", help="shell pattern, such as 'residual_*' (default: all)"
+    )
 
     add = command(data, "list the data sets, or print a data card").add_argument
-    add("name", nargs="?", help="a data set's name")
+    add("name", nargs="?", help="a data set's name (default: list the names)")
+
+    settings: dict[str, Any] = {"type": _setting, "action": "append"}
+    settings |= {"default": [], "metavar": "OPTION=VALUE"}
+
+    def checkpoint(function: Any, summary: str) -> Callable[..., argparse.Action]:
+        add = command(function, summary).add_argument
+        add("checkpoint", metavar="CHECKPOINT", help="a .pt, .pth, .th or .safetensors file")
+        add("--model", required=True, metavar="M", help="a name that `models` lists")
+        add("--layout", default="auto", metavar="L", help=_LAYOUTS)
+        add("--option", **settings, help="of the model, such as stride_in_1x1=true; repeatable")
+        return add
+
+    add = checkpoint(load, "check that other people's weights fit a model")
+    add("--output", metavar="FILE", help="write them here, as .safetensors, under our names")
+
+    add = checkpoint(evaluate, "measure the accuracy of weights on images")
+    add("--data", required=True, metavar="FOLDER", help="CIFAR-10, or a folder for each class")
+    add("--split", default="test", choices=("train", "test"), help="of CIFAR-10 (default: test)")
+    add("--normalise", default="imagenet", metavar="N", help="imagenet (default), cifar10, none")
+    add("--resize", type=_positive, metavar="PIXELS", help="shorter side, for folders")
+    add("--crop", type=_positive, metavar="PIXELS", help="square from the middle, for folders")
+    add("--limit", type=_positive, metavar="N", help="the first N images alone")
+    add("--batch-size", type=_positive, default=128, metavar="N", help="images at once")
+    add("--device", default="auto", metavar="D", help="auto (default), cpu, cuda, cuda:0 or mps")
+    add("--json", action="store_true", help="an object, for programs")
 
     add = command(probe, "measure a model with a probe, or list the probes").add_argument
     add("name", nargs="?", help="a probe's name, such as lesion (none: list them)")
     add("--model", metavar="M", help="a name that `models` lists")
-    options: dict[str, Any] = {"type": _option, "action": "append", "default": [], "metavar": "K=V"}
-    add("--option", **options, help="of the model, such as depth=20; repeatable")
-    add("--set", **options, help="of the probe, such as draws=5; repeatable")
+    add("--option", **settings, help="of the model, such as depth=20; repeatable")
+    add("--set", **settings, help="of the probe, such as draws=5; repeatable")
     add("--data", metavar="D", help="a name that `data` lists (default: one that the model takes)")
     add("--examples", type=_positive, default=256, metavar="N", help="test examples (default: 256)")
     add("--steps", type=_positive, default=0, metavar="N", help="train first (default: don't)")
@@ -218,15 +328,18 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _option(text: str) -> tuple[str, Any]:
-    """``depth=20`` -> ("depth", 20); what is no Python literal is taken as a word."""
-    key, equals, value = text.partition("=")
-    if not key.isidentifier() or not equals:
-        raise argparse.ArgumentTypeError(f"must be KEY=VALUE, got {text!r}")
+_LAYOUTS = "auto (default), torchvision, timm, akamaster or residual_lib"
+
+
+def _setting(text: str) -> tuple[str, Any]:
+    """``name=value``, the value as in JSON, or else a text."""
+    name, equals, value = text.partition("=")
+    if not name or not equals:
+        raise argparse.ArgumentTypeError(f"must be OPTION=VALUE, got {text!r}")
     try:
-        return key, ast.literal_eval(value)
-    except (ValueError, SyntaxError):
-        return key, value
+        return name, json.loads(value)
+    except json.JSONDecodeError:
+        return name, value
 
 
 def _positive(text: str) -> int:
