@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 EXAMPLES = """examples:
-  python -m residual_lib run                    measure what is not in the store yet
+  python -m residual_lib run                    measure what was not measured yet
   python -m residual_lib run 2 --jobs 1         chapter 2 alone, in one process
   python -m residual_lib run degradation --profile full --device cuda --record
   python -m residual_lib claims --chapter 2     verdicts, estimates and intervals
@@ -19,6 +19,13 @@ EXAMPLES = """examples:
   python -m residual_lib models 'residual_*'
   python -m residual_lib data mnist1d
   python -m residual_lib probe lesion --model residual_conv1d --option depth=20 --steps 300
+"""
+
+
+WORDS = """\
+A trial is one variant of an experiment with one seed. Finished trials are kept in the store, the
+folder .trials/ of a checkout or the one that RESIDUAL_LIB_STORE names, and are not measured again
+while neither the code that they depend on nor their settings change.
 """
 
 
@@ -166,42 +173,61 @@ def probe(options: argparse.Namespace) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="python -m residual_lib",
-        description="Measure the course's experiments and judge its claims.",
+        description="Measure the course's experiments and judge its claims.\n\n" + WORDS,
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    def command(function: Any, summary: str) -> argparse.ArgumentParser:
+    def command(function: Any, summary: str, more: str = "") -> argparse.ArgumentParser:
         added = commands.add_parser(
-            function.__name__, help=summary, description=summary, allow_abbrev=False
+            function.__name__, help=summary, description=summary + more, allow_abbrev=False
         )
         added.set_defaults(command=function)
         return added
 
+    chapter = "a chapter's number or name, such as 2 or degradation (default: all)"
+    profile = "quick (default: a minute a chapter) or full (a GPU, or a night)"
     add = command(run, "measure the trials that the store lacks, on all cores").add_argument
-    add("chapters", nargs="*", metavar="CHAPTER", help="number or name, such as 2 or degradation")
-    add("--profile", default="quick", metavar="P", help="quick (default) or full")
-    add("--seeds", type=_positive, metavar="N", help="seeds 0 to N-1 (default: as the profile)")
+    add("chapters", nargs="*", metavar="CHAPTER", help=chapter)
+    add("--profile", default="quick", metavar="P", help=profile)
+    add("--seeds", type=_positive, metavar="N", help="seeds 0 to N-1 (default: the profile's)")
     add("--device", default="auto", metavar="D", help="auto (default), cpu, cuda, cuda:0 or mps")
     add("--jobs", type=_positive, metavar="J", help="processes (default: one a core)")
-    add("--fresh", action="store_true", help="measure everything anew")
-    add("--record", action="store_true", help="write the tables to residual_lib/experiments")
+    add("--fresh", action="store_true", help="measure stored trials anew, too")
+    add(
+        "--record",
+        action="store_true",
+        help="keep the tables as a recorded run, in residual_lib/experiments/recorded/",
+    )
 
-    add = command(claims, "judge the claims by what was measured").add_argument
-    add("--chapter", metavar="CHAPTER", help="number or name (default: all)")
-    add("--profile", default="quick", metavar="P", help="quick (default) or full")
+    more = "; what was not measured yet is measured first"
+    add = command(claims, "judge the claims by what was measured", more).add_argument
+    add("--chapter", metavar="CHAPTER", help=chapter)
+    add("--profile", default="quick", metavar="P", help=profile)
     add("--json", action="store_true", help="a list of objects, for programs")
     add("--markdown", action="store_true", help="a table, for the site")
-    add("--sabotage", action="store_true", help="take the mechanism away: none may still hold")
-    add("--permutations", type=_positive, default=200, metavar="N", help="tables (default: 200)")
+    add(
+        "--sabotage",
+        action="store_true",
+        help="judge them with the mechanism taken away; exit code 1 if one still holds",
+    )
+    add(
+        "--permutations",
+        type=_positive,
+        default=200,
+        metavar="N",
+        help="of --sabotage: shuffled tables a claim (default: 200)",
+    )
 
     add = command(models, "list the models and their numbers of parameters").add_argument
-    add("pattern", nargs="?", default="*", help="shell pattern, such as 'residual_*'")
+    add(
+        "pattern", nargs="?", default="*", help="shell pattern, such as 'residual_*' (default: all)"
+    )
 
     add = command(data, "list the data sets, or print a data card").add_argument
-    add("name", nargs="?", help="a data set's name")
+    add("name", nargs="?", help="a data set's name (default: list the names)")
 
     add = command(probe, "measure a model with a probe, or list the probes").add_argument
     add("name", nargs="?", help="a probe's name, such as lesion (none: list them)")

@@ -40,7 +40,7 @@ def build(root: Path, output: Path, doctrees: Path, log: Path) -> None:
     }
     with log.open("w", encoding="utf-8") as everything:
         status = _Status(everything)
-        with contextlib.redirect_stdout(status):  # type: ignore[type-var]
+        with contextlib.redirect_stdout(status):
             result = build_sphinx(
                 root,
                 output,

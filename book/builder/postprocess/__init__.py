@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from . import front, head, icons, images, policy, scripts, stylesheet
+from . import front, head, icons, images, policy, scripts, search, stylesheet
 
 
 def run(site: Path) -> None:
@@ -22,6 +22,7 @@ def run(site: Path) -> None:
         pages[path] = head.complete(html, static="../" * depth + "_static")
     stylesheet.merge(pages, site / "_static")
     icons.subset(site / "_static")
+    search.tidy(site / "_static")
     front.add(pages, site)
     for path, html in pages.items():
         path.write_text(policy.with_policy(html), encoding="utf-8")

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import posixpath
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import tinycss2
 from lxml import html as lxml_html
+from tinycss2.ast import Node
 
 from .tags import attributes, opening
 
@@ -36,8 +38,9 @@ def merge(pages: dict[Path, str], static: Path) -> None:
     used = _Used(pages.values(), [p.read_text(errors="replace") for p in static.rglob("*.js")])
     css = "".join(_purged(_with_addresses(static, name), used) for name in order)
     (static / NAME).write_text(_without_unused_faces(css), encoding="utf-8")
-    for name in order:
-        (static / name).unlink()
+    for path in static.rglob("*.css"):
+        if path.name != NAME:
+            path.unlink()
 
 
 def _sheet(tag: re.Match[str]) -> str | None:
@@ -93,7 +96,7 @@ def _quoted(family: re.Match[str]) -> str:
 class _Used:
     """Names of elements, classes and ids on the pages, and every word that a script could set."""
 
-    def __init__(self, pages, scripts: list[str]) -> None:
+    def __init__(self, pages: Iterable[str], scripts: list[str]) -> None:
         self.elements: set[str] = set()
         self.names: set[str] = set()
         for page in pages:
@@ -132,7 +135,7 @@ def _purged(css: str, used: _Used) -> str:
     return "".join(_rule(rule, used) for rule in rules)
 
 
-def _rule(rule, used: _Used) -> str:
+def _rule(rule: Node, used: _Used) -> str:
     if rule.type == "error":
         raise ValueError(f"a style sheet can't be read: {rule.message}")
     if rule.type == "qualified-rule":

@@ -1,0 +1,129 @@
+"""The parts of the build that a page wouldn't show to be wrong."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+
+sys.path.insert(0, str(ROOT / "book"))
+
+from builder import fingerprint
+from builder.postprocess import head, images, policy, scripts, stylesheet
+from builder.steps import Steps, duration
+
+
+def test_policy_hashes_what_the_browser_runs() -> None:
+    html = '<head></head><script>let a = "<b>";</script><script src="x.js"></script>'
+    html += '<script type="application/json">{"not": "run"}</script>'
+    wanted = base64.b64encode(hashlib.sha256(b'let a = "<b>";').digest()).decode()
+    assert policy.hashes(html) == [f"'sha256-{wanted}'"]
+    assert f"script-src 'self' 'sha256-{wanted}';" in policy.with_policy(html)
+
+
+def test_scripts_wait_and_stay_where_they_are_used() -> None:
+    html = (
+        '<script src="_static/scripts/fontawesome.js"></script>'
+        '<script src="searchindex.js"></script><script src="_static/a.js"></script>'
+    )
+    assert scripts.lighten(html, search_page=False) == '<script defer src="_static/a.js"></script>'
+    assert "searchindex.js" in scripts.lighten(html, search_page=True)
+
+
+def test_an_inline_handler_becomes_an_action_or_stops_the_build() -> None:
+    button = '<button onclick="window.print()">'
+    assert scripts.lighten(button, search_page=False) == '<button data-action="print">'
+    with pytest.raises(ValueError, match="steal"):
+        scripts.lighten('<button onclick="steal()">', search_page=False)
+
+
+def test_images_get_their_size(tmp_path: Path) -> None:
+    (tmp_path / "a b.svg").write_text(
+        '<svg xmlns="http://www.w3.org/2000/svg" width="30" height="20"/>'
+    )
+    tag = images.give_sizes('<p><img alt="x > y" src="a%20b.svg"></p>', tmp_path / "page.html")
+    assert 'width="30"' in tag
+    assert 'height="20"' in tag
+    assert 'loading="lazy"' in tag
+    assert 'alt="x > y"' in tag
+
+
+def test_description_is_the_first_paragraph_without_doubled_formulas() -> None:
+    html = (
+        "<head></head><article><section><p>A sentence that says with"
+        '<span class="katex-html"> E</span> "quotes" what it is.</p></section></article>'
+    )
+    assert 'content="A sentence that says with &quot;quotes&quot; what it is."' in head.complete(
+        html, "_static"
+    )
+    own = '<head><meta name="description" content="mine"></head>'
+    assert head.complete(own, "_static") == own
+
+
+def test_style_sheet_keeps_what_can_match_and_nothing_else(tmp_path: Path) -> None:
+    static = tmp_path / "_static"
+    (static / "css").mkdir(parents=True)
+    (static / "base.css").write_text(".used{color:red}")
+    (static / "css" / "theme.css").write_text(
+        '@charset "utf-8";@import "../base.css";'
+        ".used.unused,p:not(.unused),table{margin:0}"
+        "@media print{.unused{x:y}.used,.from-script{display:none}}"
+        '@media screen{.unused{x:y}}[data-x="a,b"] .used{background:url(../i.svg)}'
+        "@font-face{font-family:Gone;src:url(g.woff2)}"
+    )
+    (static / "a.js").write_text("element.classList.add('from-script')")
+    page = tmp_path / "index.html"
+    pages = {
+        page: '<html><head><link href="_static/css/theme.css?v=1" rel="stylesheet">'
+        '</head><body><p class="used"></p></body></html>'
+    }
+    stylesheet.merge(pages, static)
+    css = (static / stylesheet.NAME).read_text()
+    assert css.split("\n") == [
+        ".used{color:red}",
+        "p:not(.unused){margin:0}",
+        "@media print{.used,.from-script{display:none}",
+        "}",
+        '[data-x="a,b"] .used{background:url("i.svg")}',
+        "",
+    ]
+    assert pages[page].count("stylesheet") == 1
+    assert sorted(path.name for path in static.rglob("*.css")) == [stylesheet.NAME]
+
+
+def test_a_style_sheet_from_elsewhere_stops_the_build(tmp_path: Path) -> None:
+    page = {tmp_path / "p.html": '<link rel="stylesheet" href="https://cdn.example/x.css">'}
+    with pytest.raises(ValueError, match=r"cdn\.example"):
+        stylesheet.merge(page, tmp_path)
+
+
+def test_fingerprint_changes_with_the_library_and_not_with_the_tests(tmp_path: Path) -> None:
+    for name in ("residual_lib", "book", "chapters", "tests"):
+        (tmp_path / name).mkdir()
+    for name in ("_config.yml", "_toc.yml", "CHANGELOG.md", "requirements.txt"):
+        (tmp_path / name).write_text(name)
+    (tmp_path / "residual_lib" / "a.py").write_text("1")
+    before = fingerprint.of_site(tmp_path), fingerprint.of_library(tmp_path)
+    (tmp_path / "tests" / "t.py").write_text("1")
+    assert (fingerprint.of_site(tmp_path), fingerprint.of_library(tmp_path)) == before
+    (tmp_path / "book" / "p.md").write_text("1")
+    assert fingerprint.of_site(tmp_path) != before[0]
+    assert fingerprint.of_library(tmp_path) == before[1]
+    (tmp_path / "residual_lib" / "a.py").write_text("2")
+    assert fingerprint.of_library(tmp_path) != before[1]
+
+
+def test_steps_say_what_is_left(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    memory = tmp_path / "timings.json"
+    memory.write_text(json.dumps({"one": 30.0, "two": 75.0}))
+    steps = Steps(["one", "two"], memory)
+    with steps("one"):
+        pass
+    assert "[1/2] one (took 30.0 s last time; 1 min 45 s left in all)" in capsys.readouterr().out
+    assert json.loads(memory.read_text())["two"] == 75.0
+    assert duration(59.96) == "60.0 s"
