@@ -215,7 +215,8 @@ def run_options(params: dict[str, Any], seeds: list[int], settings: Settings) ->
     history = history[history["metric"].isin(("train_error", "test_error"))]
     tables = [history, training.probes.drop(columns="probe")]
     if option != "none":  # without a skip nothing can be taken out of a boundary
-        test = tuple(part[: profile["examples"]] for part in (sequences.x_test, sequences.y_test))
+        count = profile["examples"]
+        test = sequences.x_test[:count], sequences.y_test[:count]
         for seed, model in zip(seeds, training.models, strict=True):
             if model is not None:
                 tables.append(_deletions(model.cpu(), test, seed, profile["steps"]))
@@ -223,7 +224,7 @@ def run_options(params: dict[str, Any], seeds: list[int], settings: Settings) ->
 
 
 def _deletions(
-    model: nn.Module, batch: tuple[Tensor, ...], seed: int, step: int
+    model: nn.Module, batch: tuple[Tensor, Tensor], seed: int, step: int
 ) -> pd.DataFrame:
     table = lesion(model, batch, progress=False)
     table = table[(table["metric"] == "error") & (table["index"] >= 0)]
@@ -274,12 +275,20 @@ OPTION = Experiment(
     run=run_options,
     profiles={
         "quick": {
-            **{"seeds": 5, "blocks": 3, "width": 8, "batch": 32},
-            **{"steps": 300, "examples": 500},
+            "seeds": 5,
+            "blocks": 3,
+            "width": 8,
+            "batch": 32,
+            "steps": 300,
+            "examples": 500,
         },
         "full": {
-            **{"seeds": 20, "blocks": 8, "width": 16, "batch": 128},
-            **{"steps": 6000, "examples": 1000},
+            "seeds": 20,
+            "blocks": 3,
+            "width": 16,
+            "batch": 128,
+            "steps": 6000,
+            "examples": 1000,
         },
     },
     cost=lambda params: 8.0,
