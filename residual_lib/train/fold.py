@@ -58,9 +58,9 @@ def _convolution(self: Any, x: Tensor) -> Tensor:
         x, weight = x.unsqueeze(2), weight.unsqueeze(2)
         stride, dilation = (1, *stride), (1, *dilation)
         padding = padding if isinstance(padding, str) else (0, *padding)
-    # Many groups of few channels: with the channels last they are three times as fast.
+    # Many groups of few channels: with the channels last they are up to three times as fast, and
+    # what follows keeps the order of its input, so only the first convolution has to copy.
     x = x.contiguous(memory_format=torch.channels_last)
-    weight = weight.contiguous(memory_format=torch.channels_last)
     bias = _rows(self.bias)
     y = F.conv2d(x, weight, bias, stride, padding, dilation, models * self.groups)
     return y.squeeze(2) if lines else y

@@ -102,8 +102,7 @@ def train(
     Raises:
         TypeError, ValueError: an argument is wrong; the message names it and says what is allowed.
     """
-    seeds = list(seeds)
-    _check_seeds(seeds)
+    seeds = _checked_seeds(seeds)
     _check("steps", steps, 1, integer=True)
     _check("batch_size", batch_size, 1, len(data.x_train), integer=True)
     _check_choice("optimizer", optimizer, OPTIMIZERS)
@@ -373,8 +372,12 @@ def _check_choice(name: str, value: object, allowed: tuple[str, ...]) -> None:
         raise ValueError(f"{name} must be one of {', '.join(allowed)}, got {value!r}")
 
 
-def _check_seeds(seeds: list[int]) -> None:
+def _checked_seeds(seeds: Iterable[int]) -> list[int]:
+    if not isinstance(seeds, Iterable):
+        raise TypeError(f"seeds must be several whole numbers, such as range(5), got {seeds!r}")
+    seeds = list(seeds)
     for seed in seeds:
         _check("seeds", seed, 0, integer=True)
     if not seeds or len(set(seeds)) < len(seeds):
         raise ValueError(f"seeds must be one or more different whole numbers, got {seeds}")
+    return [int(seed) for seed in seeds]  # PyTorch takes no numpy integers

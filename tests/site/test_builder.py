@@ -30,6 +30,7 @@ def test_scripts_wait_and_stay_where_they_are_used() -> None:
     html = (
         '<script src="_static/scripts/fontawesome.js"></script>'
         '<script src="searchindex.js"></script><script src="_static/a.js"></script>'
+        '<script type="application/vnd.jupyter.widget-view+json">{}</script>'
     )
     assert scripts.lighten(html, search_page=False) == '<script defer src="_static/a.js"></script>'
     assert "searchindex.js" in scripts.lighten(html, search_page=True)

@@ -25,6 +25,14 @@ def _frame(explorer: Locator) -> str:
     return explorer.locator(".rl-figure").inner_html()
 
 
+def _words(page: Page) -> set[str]:
+    """Words of a page's text as it stands now, whether in view or not."""
+    article = BeautifulSoup(page.content(), "lxml").select_one("article")
+    for tag in article.select("script, style, noscript"):
+        tag.decompose()
+    return set(article.get_text(" ").split())
+
+
 def test_landing_page_and_chapters_have_explorers() -> None:
     assert "index.html" in WITH_EXPLORER
     chapters = {path for path in pages() if path.startswith("chapters/")}
@@ -99,13 +107,13 @@ def test_without_javascript_first_frames_and_text_are_there(browser: Browser, ad
         page, bare = with_script.new_page(), without.new_page()
         page.goto(address + path)
         bare.goto(address + path)
-        words = [set(p.locator("article").inner_text().split()) for p in (page, bare)]
+        words = [_words(each) for each in (page, bare)]
         assert len(words[1] & words[0]) > 0.9 * len(words[0]), path
         for explorer, same in zip(
             page.locator(".rl-explorer").all(), bare.locator(".rl-explorer").all(), strict=True
         ):
             assert same.locator(".rl-figure svg").is_visible()
-            says = [each.locator(".rl-says").inner_text() for each in (explorer, same)]
+            says = [each.locator(".rl-says").text_content() for each in (explorer, same)]
             assert says[0] == says[1]
             assert not same.locator("input").first.is_visible()
         page.close()
@@ -127,7 +135,7 @@ def test_predictions_survive_a_reload_and_stand_beside_the_result(
             field.fill(field.get_attribute("min") or "1")
         form.locator("button[type=submit]").click()
         expect(form.locator(".rl-says")).not_to_be_empty()
-    recalled = page.locator(".rl-recall").all_inner_texts()
+    recalled = page.locator(".rl-recall").all_text_contents()
     page.reload()
     for form in page.locator(".rl-predict").all():
         if form.locator("input[type=radio]").count():
@@ -135,12 +143,12 @@ def test_predictions_survive_a_reload_and_stand_beside_the_result(
         else:
             field = form.locator("input[type=number]")
             expect(field).to_have_value(field.get_attribute("min") or "1")
-    assert page.locator(".rl-recall").all_inner_texts() == recalled
+    assert page.locator(".rl-recall").all_text_contents() == recalled
     fresh = page.context.browser.new_context()
     other = fresh.new_page()
     other.goto(address + path)
     if recalled:
-        assert other.locator(".rl-recall").all_inner_texts() != recalled
+        assert other.locator(".rl-recall").all_text_contents() != recalled
     fresh.close()
 
 

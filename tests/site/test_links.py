@@ -7,7 +7,8 @@ from functools import cache
 from urllib.parse import unquote, urlsplit
 
 from bs4 import BeautifulSoup
-from conftest import HTML
+from conftest import HTML, pages
+from playwright.sync_api import Page, expect
 
 
 @cache
@@ -37,6 +38,17 @@ def test_links_and_anchors_resolve(page_path: str) -> None:
         ):
             broken.append(tag["href"])
     assert not broken
+
+
+def test_a_link_to_a_place_far_down_leads_there(page: Page, address: str) -> None:
+    long = [path for path in pages() if path.startswith("chapters/")]
+    for path in long:
+        page.goto(f"{address}{path}")
+        last = page.locator("#pst-page-toc-nav a").last
+        heading = page.locator(last.get_attribute("href")).locator("h2, h3").first
+        last.click()
+        page.wait_for_timeout(500)
+        expect(heading).to_be_in_viewport()
 
 
 def test_ids_are_unique(page_path: str) -> None:

@@ -344,6 +344,12 @@ def test_measurements_come_when_they_are_due_and_are_right():
                 assert last == pytest.approx(value, rel=1e-5)
 
 
+def test_seeds_may_be_numpy_integers():
+    pd.testing.assert_frame_equal(
+        quiet(mlp, VECTORS, np.arange(2)).history, quiet(mlp, VECTORS, [0, 1]).history
+    )
+
+
 def test_by_default_only_the_end_is_evaluated():
     training = quiet(mlp, VECTORS)
     assert list(curve(training, "train_error").index) == [12]
@@ -405,6 +411,7 @@ def test_regression_and_language():
         ("record_every", 0, ValueError),
         ("probe_every", 0, ValueError),
         ("seeds", [], ValueError),
+        ("seeds", 5, TypeError),
         ("seeds", [1, 1], ValueError),
         ("seeds", [-1], ValueError),
         ("build", mlp(), TypeError),

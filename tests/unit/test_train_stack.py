@@ -77,6 +77,7 @@ CASES = [
     pytest.param(by_layer_norm, (4,), "mapped", id="layer without a rule"),
     pytest.param(circular, (2, 8), "mapped", id="padding without a rule"),
     pytest.param(Counted, (4,), "one by one", id="data-dependent code"),
+    pytest.param(averaged, (4,), "one by one", id="data-dependent code in training"),
 ]
 
 

@@ -149,6 +149,8 @@ def final(metric, values):
 def test_statistics_on_tables_with_a_known_answer():
     he = ideal({"none-relu-he": 0.0, "none-relu-xavier": -7.2})
     assert claims.gain_of_he(he).tolist() == pytest.approx([7.2, 7.2])
+    narrow = ideal({"relu-he-256": 0.1, "relu-he-16": -0.9})
+    assert claims.loss_of_narrow_layers(narrow).tolist() == pytest.approx([1, 1])
     norms = ideal({"batch-relu-naive": 4.0, "batch-relu-xavier": 4.3, "batch-relu-he": 4.1})
     assert claims.spread_over_initialisations(norms).tolist() == pytest.approx([0.3, 0.3])
 

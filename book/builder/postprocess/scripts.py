@@ -24,6 +24,9 @@ def lighten(html: str, *, search_page: bool) -> str:
 def _script(tag: re.Match[str], search_page: bool) -> str:
     have = attributes(tag)
     source = have.get("src")
+    # Progress bars leave these for a widget manager, which the site doesn't have.
+    if have.get("type", "").startswith("application/vnd.jupyter.widget-"):
+        return ""
     if source is None:
         # A module waits as deferred scripts do, and so finds what they define.
         late = tag["body"].lstrip().startswith("DOCUMENTATION_OPTIONS.")
