@@ -13,26 +13,26 @@ NAMES = {False: "plain", True: "with the skip"}
 
 
 def explorer(table: pd.DataFrame) -> Explorer:
-    """Args: table of the experiment 'degradation', its columns depth, skip, seed, step, metric."""
-    error = table[table["metric"] == "train_error"].dropna(subset=["depth", "skip"])
-    error = error.assign(value=100 * error["value"].astype(float), skip=error["skip"].astype(bool))
-    depths = sorted(int(depth) for depth in error["depth"].unique())
-    steps = (0, int(error["step"].max()))
-
-    def at(depth: int, skip: bool) -> pd.DataFrame:
-        return error[(error["depth"] == depth) & (error["skip"] == skip)]
+    """Make the explorer from the table of the experiment 'degradation'."""
+    percent = table.assign(value=100 * table["value"].astype(float))
+    curves = percent[percent["metric"] == "batch_error"]
+    reached = percent[percent["metric"] == "train_error"]
+    depths = sorted(int(depth) for depth in table["depth"].unique())
+    steps = (0, int(curves["step"].max()))
 
     def render(depth: int, skip: bool) -> Figure:
-        figure, ax = figures.axes(height=2.7, xlabel="training step", ylabel="training error, %")
+        figure, ax = figures.axes(
+            height=2.7, xlabel="training step", ylabel="error on training batches, %"
+        )
         shown = [False, True] if skip else [False]
         figures.curves(
-            pd.concat([at(depth, choice) for choice in shown]),
+            curves[(curves["depth"] == depth) & curves["skip"].isin(shown)],
             "step",
             group="skip",
             order=shown,
             names=NAMES,
             xlabel="training step",
-            ylabel="training error, %",
+            ylabel="error on training batches, %",
             xlim=steps,
             ylim=(0, 100),
             ax=ax,
@@ -40,12 +40,13 @@ def explorer(table: pd.DataFrame) -> Explorer:
         return figure
 
     def alt(depth: int, skip: bool) -> str:
-        return f"{depth} layers, training error at the end: " + "; ".join(
-            f"{NAMES[choice]} {_end(at(depth, choice))}"
-            for choice in ([False, True] if skip else [False])
-        )
+        ends = []
+        for choice in [False, True] if skip else [False]:
+            rows = reached[(reached["depth"] == depth) & (reached["skip"] == choice)]
+            ends.append(f"{NAMES[choice]} {_mean(rows)}")
+        return f"{depth} layers, training error at the end: {'; '.join(ends)}."
 
-    seeds = error["seed"].nunique()
+    seeds = table["seed"].nunique()
     return Explorer(
         render,
         [
@@ -55,16 +56,16 @@ def explorer(table: pd.DataFrame) -> Explorer:
         title="Does a deeper network train?",
         alt=alt,
         caption=(
-            f"Measured when this page was built: mean of {seeds} seeds, 95 % bootstrap interval."
+            "MNIST-1D, measured when this page was built: "
+            f"mean of {seeds} seeds, 95 % bootstrap interval."
         ),
     )
 
 
-def _end(rows: pd.DataFrame) -> str:
-    """'68 % [61, 72]': mean and interval over seeds at the last step."""
-    last = rows[rows["step"] == rows["step"].max()]["value"].to_numpy()
-    low, high = bootstrap_interval(last)
-    return f"{_percent(last.mean())} % [{_percent(low)}, {_percent(high)}]"
+def _mean(rows: pd.DataFrame) -> str:
+    """'68 % [61, 72]': mean and interval over seeds."""
+    low, high = bootstrap_interval(rows["value"])
+    return f"{_percent(rows['value'].mean())} % [{_percent(low)}, {_percent(high)}]"
 
 
 def _percent(value: float) -> str:

@@ -160,6 +160,14 @@ def test_statistics_on_tables_with_a_known_answer():
     off = {**exact, "relu-16": 24 * math.log10(0.9 * claims.relu_growth(16))}
     assert claims.worst_deviation(ideal(off)).tolist() == pytest.approx([0.1, 0.1])
 
+    tables = []
+    for depth in (8, 20, 50, 100, 200):
+        whole = (depth - 2) / 2 * math.log10(claims.relu_growth(64))
+        rows = ideal({"batch-relu-he": whole * (1.1 if depth == 20 else 1)}).assign(depth=depth)
+        tables.append(rows.assign(layer=rows["layer"].replace(49, depth - 1)))
+    found = claims.worst_deviation_over_depths(pd.concat(tables))
+    assert found.tolist() == pytest.approx([0.1, 0.1])
+
     names = ("relu", "tanh", "sigmoid", "identity")
     exact = {f"{name}-128": 24 * math.log10(claims.large_batch_growth(name)) for name in names}
     off = {**exact, "tanh-128": 24 * math.log10(1.2 * claims.large_batch_growth("tanh"))}
@@ -169,6 +177,8 @@ def test_statistics_on_tables_with_a_known_answer():
     assert claims.difference("train_error", "a", "b", errors).tolist() == pytest.approx([0.5, 0.5])
     sizes = final("gradient_norm", {"none-8": 2.0, "none-100": 0.02})
     assert claims.change_of_size(sizes).tolist() == pytest.approx([-2, -2])
+    agreement = final("neighbours", {"batch-20": 0.1, "batch-4": 0.8})
+    assert claims.agreement_with_batch_norm(agreement).tolist() == pytest.approx([0.1, 0.1])
     outputs = final("outputs", {"none-100": 0.97, "none-8": 0.8})
     assert claims.similarity_of_outputs(outputs).tolist() == pytest.approx([0.97, 0.97])
 
