@@ -129,7 +129,11 @@ def _flops(c: int, size: int) -> int:
     return 28 * c * c * size * size
 
 
-SIZES: list[Arguments] = [(1, 2), (64, 56), (128, 28), (256, 14), (16, 32)]
+def _boundaries(seed: int) -> list[Arguments]:
+    rng = np.random.default_rng(seed)
+    drawn = (int(rng.integers(3, 500)), 2 * int(rng.integers(3, 100)))
+    return [(1, 2), (64, 56), (128, 28), (256, 14), drawn]
+
 
 FLOPS = Exercise(
     id="4.3",
@@ -150,7 +154,7 @@ def boundary_flops(c, size):
 ''',
     answer="boundary_flops",
     expected=_flops,
-    inputs=lambda seed: SIZES,
+    inputs=_boundaries,
     mistakes=(
         Mistake(
             lambda c, size: 14 * c * c * size * size,
@@ -343,7 +347,7 @@ def make_shortcut(c):
 ''',
     answer="make_shortcut",
     expected=lambda channels, size: _passing(channels, size),
-    inputs=lambda seed: [(1, 2), (2, 4), (3, 6)],
+    inputs=lambda seed: [(1, 2), (2, 4), (2 + seed % 3, 4 + 2 * (seed % 2))],
     observe=_passed,
     mistakes=(
         Mistake(
