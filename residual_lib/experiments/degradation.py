@@ -9,7 +9,7 @@ gradient's norm at each layer's weights (``weight_gradient``, column ``layer`` f
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -284,19 +284,17 @@ _DIGITS: dict[str, dict[str, Any]] = {
 }
 
 
-def _nets(depths: Iterable[int]) -> dict[str, dict[str, Any]]:
-    return {
-        f"{kind}-{depth}": {"depth": depth, "skip": kind == "residual"}
-        for kind in ("plain", "residual")
-        for depth in depths
-    }
-
+_NETS = {
+    f"{kind}-{depth}": {"depth": depth, "skip": kind == "residual"}
+    for kind in ("plain", "residual")
+    for depth in DEPTHS
+}
 
 DEGRADATION = Experiment(
     name="degradation",
     chapter=2,
     title="Training curves on MNIST-1D: depth x plain or residual",
-    variants=_nets(DEPTHS),
+    variants=_NETS,
     run=run_training,
     profiles=_MNIST1D,
     cost=_cost,
@@ -306,7 +304,7 @@ DIGITS = Experiment(
     name="degradation_digits",
     chapter=2,
     title="Training curves on the digits, with another optimiser: depth x plain or residual",
-    variants=_nets((8, 20, 56)),
+    variants=_NETS,
     run=run_training,
     profiles=_DIGITS,
     cost=lambda params: 0.6 * _cost(params),
