@@ -1,12 +1,13 @@
-"""The command line: ``python -m residual_lib run | claims | models | data``."""
+"""The command line: ``python -m residual_lib COMMAND``; ``--help`` lists the commands."""
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 EXAMPLES = """examples:
@@ -17,6 +18,10 @@ EXAMPLES = """examples:
   python -m residual_lib claims --sabotage      no claim may survive this
   python -m residual_lib models 'residual_*'
   python -m residual_lib data mnist1d
+  python -m residual_lib probe lesion --model residual_conv1d --option depth=20 --steps 300
+  python -m residual_lib run cifar --data FOLDER --profile evening
+  python -m residual_lib load resnet20.th --model resnet20_cifar
+  python -m residual_lib evaluate resnet50.pth --model resnet50 --data IMAGES --crop 224
 """
 
 
@@ -32,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         return options.command(options)
-    except ValueError as error:
+    except (ValueError, FileNotFoundError) as error:
         print(f"residual_lib: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
@@ -45,6 +50,10 @@ def run(options: argparse.Namespace) -> int:
     # Imports of torch and pandas stay inside the commands: --help answers at once.
     from residual_lib.experiments.framework import fill, recorded
 
+    if options.data is not None:
+        from residual_lib.experiments import cifar
+
+        os.environ[cifar.FOLDER] = os.path.abspath(options.data)
     start = time.perf_counter()
     report = fill.fill(
         fill.selected(options.chapters),
@@ -103,6 +112,8 @@ def _sabotage(options: argparse.Namespace) -> int:
 
 def models(options: argparse.Namespace) -> int:
     """List models with their parameter counts at their defaults."""
+    import torch
+
     from residual_lib.models import create_model, list_models
 
     names = list_models(options.pattern)
@@ -110,7 +121,9 @@ def models(options: argparse.Namespace) -> int:
         raise ValueError(f"no model matches {options.pattern!r}; there are: {list_models()}")
     width = max(map(len, names))
     for name in names:
-        count = sum(parameter.numel() for parameter in create_model(name).parameters())
+        with torch.device("meta"):  # shapes without numbers
+            model = create_model(name)
+        count = sum(parameter.numel() for parameter in model.parameters())
         print(f"{name:<{width}}  {count:>12,} parameters at default size")
     return 0
 
@@ -125,6 +138,88 @@ def data(options: argparse.Namespace) -> int:
     else:
         print(data.card(options.name))
     return 0
+
+
+def load(options: argparse.Namespace) -> int:
+    """Load a checkpoint, say what was found, and write it under our names if asked to."""
+    from residual_lib import checkpoints
+
+    model = _loaded(options)
+    count = sum(parameter.numel() for parameter in model.parameters())
+    print(f"{options.checkpoint} is a {options.model}: {count:,} parameters, layout {model.layout}")
+    print("\n".join(f"  {name} = {value!r}" for name, value in sorted(model.options.items())))
+    if options.output is not None:
+        print(f"written to {checkpoints.save(model, options.output)}")
+    return 0
+
+
+def evaluate(options: argparse.Namespace) -> int:
+    """Print how often a checkpoint is right on images."""
+    from residual_lib.data.images import open_images
+    from residual_lib.evaluation import evaluate
+
+    images = open_images(options.data, options.split, resize=options.resize, crop=options.crop)
+    scores = evaluate(
+        _loaded(options),
+        images,
+        normalise=options.normalise,
+        batch_size=options.batch_size,
+        limit=options.limit,
+        device=options.device,
+    )
+    if options.json:
+        print(json.dumps({"data": images.label, **scores}))
+        return 0
+    right = [f"top-{k} {scores[f'top{k}']:.2%}" for k in (1, 5) if f"top{k}" in scores]
+    print(
+        f"{options.model} on {scores['images']:,} images of {images.label}: "
+        f"{', '.join(right)} right, loss {scores['loss']:.4f}"
+    )
+    return 0
+
+
+def probe(options: argparse.Namespace) -> int:
+    """Build a model, measure it with a probe, and print the table."""
+    from residual_lib.probes.command import PROBES, measure
+
+    if options.name is None:
+        width = max(map(len, PROBES))
+        for name, function in PROBES.items():
+            print(f"{name:<{width}}  {(function.__doc__ or '').strip().splitlines()[0]}")
+        return 0
+    if options.model is None:
+        raise ValueError("--model must name a model; `models` lists them")
+    try:
+        table = measure(
+            options.name,
+            options.model,
+            options=dict(options.option),
+            probe_options=dict(options.set),
+            data_name=options.data,
+            examples=options.examples,
+            steps=options.steps,
+            checkpoint=options.checkpoint,
+            seed=options.seed,
+        )
+        if options.out is not None:
+            table.to_csv(options.out, index=False)
+    except (TypeError, OSError) as error:  # an option that isn't one; a file that isn't there
+        raise ValueError(str(error)) from error
+    if options.out is None:
+        print(table.to_string(index=False))
+    else:
+        print(f"{len(table)} rows in {options.out}")
+    return 0
+
+
+def _loaded(options: argparse.Namespace) -> Any:
+    from residual_lib import checkpoints
+
+    try:
+        given = dict(options.option)
+        return checkpoints.load(options.checkpoint, options.model, options.layout, **given)
+    except TypeError as error:  # an option that the model doesn't have
+        raise ValueError(error) from None
 
 
 class _Parser(argparse.ArgumentParser):
@@ -165,6 +260,7 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="keep the tables as a recorded run, in residual_lib/experiments/recorded/",
     )
+    add("--data", metavar="FOLDER", help="CIFAR-10, for `run cifar`: the official files or mosaics")
 
     more = "; what was not measured yet is measured first"
     add = command(claims, "judge the claims by what was measured", more).add_argument
@@ -192,7 +288,58 @@ def _parser() -> argparse.ArgumentParser:
 
     add = command(data, "list the data sets, or print a data card").add_argument
     add("name", nargs="?", help="a data set's name (default: list the names)")
+
+    settings: dict[str, Any] = {"type": _setting, "action": "append"}
+    settings |= {"default": [], "metavar": "OPTION=VALUE"}
+
+    def checkpoint(function: Any, summary: str) -> Callable[..., argparse.Action]:
+        add = command(function, summary).add_argument
+        add("checkpoint", metavar="CHECKPOINT", help="a .pt, .pth, .th or .safetensors file")
+        add("--model", required=True, metavar="M", help="a name that `models` lists")
+        add("--layout", default="auto", metavar="L", help=_LAYOUTS)
+        add("--option", **settings, help="of the model, such as stride_in_1x1=true; repeatable")
+        return add
+
+    add = checkpoint(load, "check that other people's weights fit a model")
+    add("--output", metavar="FILE", help="write them here, as .safetensors, under our names")
+
+    add = checkpoint(evaluate, "measure the accuracy of weights on images")
+    add("--data", required=True, metavar="FOLDER", help="CIFAR-10, or a folder for each class")
+    add("--split", default="test", choices=("train", "test"), help="of CIFAR-10 (default: test)")
+    add("--normalise", default="imagenet", metavar="N", help="imagenet (default), cifar10, none")
+    add("--resize", type=_positive, metavar="PIXELS", help="shorter side, for folders")
+    add("--crop", type=_positive, metavar="PIXELS", help="square from the middle, for folders")
+    add("--limit", type=_positive, metavar="N", help="the first N images alone")
+    add("--batch-size", type=_positive, default=128, metavar="N", help="images at once")
+    add("--device", default="auto", metavar="D", help="auto (default), cpu, cuda, cuda:0 or mps")
+    add("--json", action="store_true", help="an object, for programs")
+
+    add = command(probe, "measure a model with a probe, or list the probes").add_argument
+    add("name", nargs="?", help="a probe's name, such as lesion (none: list them)")
+    add("--model", metavar="M", help="a name that `models` lists")
+    add("--option", **settings, help="of the model, such as depth=20; repeatable")
+    add("--set", **settings, help="of the probe, such as draws=5; repeatable")
+    add("--data", metavar="D", help="a name that `data` lists (default: one that the model takes)")
+    add("--examples", type=_positive, default=256, metavar="N", help="test examples (default: 256)")
+    add("--steps", type=_positive, default=0, metavar="N", help="train first (default: don't)")
+    add("--checkpoint", metavar="FILE", help="weights to measure (default: new ones)")
+    add("--seed", type=int, default=0, metavar="S", help="of weights and draws (default: 0)")
+    add("--out", metavar="CSV", help="write the table there instead of printing it")
     return parser
+
+
+_LAYOUTS = "auto (default), torchvision, timm, akamaster or residual_lib"
+
+
+def _setting(text: str) -> tuple[str, Any]:
+    """``name=value``, the value as in JSON, or else a text."""
+    name, equals, value = text.partition("=")
+    if not name or not equals:
+        raise argparse.ArgumentTypeError(f"must be OPTION=VALUE, got {text!r}")
+    try:
+        return name, json.loads(value)
+    except json.JSONDecodeError:
+        return name, value
 
 
 def _positive(text: str) -> int:

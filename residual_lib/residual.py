@@ -107,7 +107,7 @@ class Residual(nn.Module):
         )
 
     def extra_repr(self) -> str:
-        return f"merge={getattr(self.merge, '__name__', repr(self.merge))}"
+        return f"merge={getattr(self.merge, '__name__', type(self.merge).__name__)}"
 
 
 def iter_residuals(model: nn.Module) -> Iterator[tuple[str, Residual]]:

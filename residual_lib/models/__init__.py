@@ -2,6 +2,22 @@
 
 from residual_lib.models.conv import ConvNet
 from residual_lib.models.mlp import MLP
-from residual_lib.models.registry import create_model, list_models, register_model
+from residual_lib.models.rectifier import RectifierNet
+from residual_lib.models.registry import (
+    create_model,
+    list_models,
+    model_options,
+    register_model,
+)
+from residual_lib.models.resnet import ResNet
 
-__all__ = ["MLP", "ConvNet", "create_model", "list_models", "register_model"]
+__all__ = [
+    "MLP",
+    "ConvNet",
+    "RectifierNet",
+    "ResNet",
+    "create_model",
+    "list_models",
+    "model_options",
+    "register_model",
+]

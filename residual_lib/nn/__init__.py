@@ -1,16 +1,40 @@
 """Parts that go into the slots of a `Residual`, each made by name."""
 
 from residual_lib.nn.activations import ACTIVATIONS, create_activation
-from residual_lib.nn.branches import two_layers
+from residual_lib.nn.branches import ORDERS, PREACTIVATIONS, in_order, two_layers
+from residual_lib.nn.convolutions import create_conv
 from residual_lib.nn.initialisations import SCHEMES, initialise_
 from residual_lib.nn.norms import NORMS, create_norm
+from residual_lib.nn.scales import DropPath, Scale
+from residual_lib.nn.shortcuts import (
+    SHORTCUTS,
+    Gate,
+    Highway,
+    PadShortcut,
+    ShortcutGate,
+    create_shortcut,
+    projection,
+)
 
 __all__ = [
     "ACTIVATIONS",
     "NORMS",
+    "ORDERS",
+    "PREACTIVATIONS",
     "SCHEMES",
+    "SHORTCUTS",
+    "DropPath",
+    "Gate",
+    "Highway",
+    "PadShortcut",
+    "Scale",
+    "ShortcutGate",
     "create_activation",
+    "create_conv",
     "create_norm",
+    "create_shortcut",
+    "in_order",
     "initialise_",
+    "projection",
     "two_layers",
 ]

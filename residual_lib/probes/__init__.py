@@ -5,7 +5,37 @@ were. A batch is ``(x, y)``: inputs and targets as the model's loss takes them.
 """
 
 from residual_lib.probes.activations import activation_statistics
+from residual_lib.probes.correlations import autocorrelation, gradient_covariance, noise
+from residual_lib.probes.gates import expected_correlation, gate_correlation
 from residual_lib.probes.gradients import gradient_norms
-from residual_lib.probes.jacobian import jacobian_singular_values
+from residual_lib.probes.identityness import identityness
+from residual_lib.probes.jacobian import jacobian_by_depth, jacobian_singular_values
+from residual_lib.probes.landscape import landscape, landscape_line, random_direction
+from residual_lib.probes.lesion import lesion, lesion_random, lesion_reorder
+from residual_lib.probes.paths import gradient_by_length, path_gradient, path_lengths, paths
+from residual_lib.probes.shattering import shattering, shattering_seeds
 
-__all__ = ["activation_statistics", "gradient_norms", "jacobian_singular_values"]
+__all__ = [
+    "activation_statistics",
+    "autocorrelation",
+    "expected_correlation",
+    "gate_correlation",
+    "gradient_by_length",
+    "gradient_covariance",
+    "gradient_norms",
+    "identityness",
+    "jacobian_by_depth",
+    "jacobian_singular_values",
+    "landscape",
+    "landscape_line",
+    "lesion",
+    "lesion_random",
+    "lesion_reorder",
+    "noise",
+    "path_gradient",
+    "path_lengths",
+    "paths",
+    "random_direction",
+    "shattering",
+    "shattering_seeds",
+]

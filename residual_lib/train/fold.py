@@ -20,6 +20,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from residual_lib.nn import Gate, PadShortcut, Scale
+
 
 def fold(model: nn.Module) -> bool:
     """Rewrite, in place, the layers of `model` to work on many models' channels side by side.
@@ -99,6 +101,17 @@ def _group_norm(self: Any, x: Tensor) -> Tensor:
     return F.group_norm(x, models * self.num_groups, _rows(self.weight), _rows(self.bias), self.eps)
 
 
+def _pad_shortcut(self: Any, x: Tensor) -> Tensor:
+    models = x.shape[1] // self.in_chans
+    # Each model's channels get their own zeros: models in the batch's place, and back.
+    x = apart(x, models)
+    return side_by_side(PadShortcut.forward(self, x.flatten(0, 1)).unflatten(0, (models, -1)))
+
+
+def _gate(self: Any, x: Tensor) -> Tensor:
+    return torch.sigmoid(self.layer(x) + _rows(self.bias))
+
+
 def _rows(tensor: Tensor | None) -> Tensor | None:
     """``(models, channels, ...)`` -> ``(models * channels, ...)``."""
     return None if tensor is None else tensor.flatten(0, 1)
@@ -119,11 +132,13 @@ _RULES: dict[type[nn.Module], Callable[[Any, Tensor], Tensor]] = {
     nn.BatchNorm2d: _batch_norm,
     nn.Linear: _linear,
     nn.GroupNorm: _group_norm,
+    PadShortcut: _pad_shortcut,
+    Gate: _gate,
 }
 
 #: Layers without parameters that treat every channel by itself.
 _BY_CHANNEL = (
-    *(nn.Identity, nn.Flatten, nn.Dropout),
+    *(nn.Identity, nn.Flatten, nn.Dropout, Scale),
     *(nn.ReLU, nn.LeakyReLU, nn.ELU, nn.GELU, nn.SiLU, nn.Sigmoid, nn.Tanh, nn.Softplus),
     *(nn.MaxPool1d, nn.MaxPool2d, nn.AvgPool1d, nn.AvgPool2d),
     *(nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d),

@@ -41,9 +41,10 @@ def train(
     lr: float = 0.1,
     momentum: float = 0.9,
     weight_decay: float = 0.0,
-    schedule: str = "one_cycle",
+    schedule: str | Callable[[int], float] = "one_cycle",
     warmup: int | None = None,
     clip_norm: float | None = None,
+    augment: Callable[[Tensor, torch.Generator], Tensor] | None = None,
     device: str = "auto",
     amp: bool = False,
     together: bool = True,
@@ -71,14 +72,19 @@ def train(
         weight_decay: in units of 1 / lr, as PyTorch's optimisers take it.
         schedule: 'constant'; 'one_cycle' (Smith and Topin 2017, arXiv 1708.07120, as PyTorch's
             `OneCycleLR`: a cosine up from lr / 25 and one down to nearly 0; the momentum stays
-            as it is); or 'cosine' (Loshchilov and Hutter 2016, arXiv 1608.03983, eq. 5, one
-            period: from lr down to 0).
+            as it is); 'cosine' (Loshchilov and Hutter 2016, arXiv 1608.03983, eq. 5, one
+            period: from lr down to 0); or a function of the step, from 0, that gives a factor
+            for `lr`.
         warmup: steps in which the rate rises to `lr`. Default: 30 % of the steps for 'one_cycle',
             0 for the others, which rise in a straight line.
         clip_norm: longest gradient allowed, over all parameters of one seed; None for no limit.
+        augment: changes the inputs of each batch to learn from, ``(batch, ...)`` -> the same
+            shape, on the device, with the seed's own generator there.
         device: for `pick_device`: 'auto', 'cpu', 'cuda', 'mps'.
-        amp: on cuda only: compute in bfloat16 where that is safe, keep the weights in float32.
-            (float16 would need a loss scale, which one seed's overflow sets for all seeds.)
+        amp: on cuda and the CPU: compute in bfloat16 where that is safe, keep the weights in
+            float32. Faster where the processor computes in bfloat16 (convolutions on a CPU that
+            does: about twice as fast), slower where it doesn't. (float16 would need a loss scale,
+            which one seed's overflow sets for all seeds.)
         together: False trains one seed after the other.
         record_every: measure the loss and error on both splits before the first update, after
             every so many, and after the last. Default: after the last only.
@@ -109,7 +115,8 @@ def train(
     _check("lr", lr, 0)
     _check("momentum", momentum, 0, 1)
     _check("weight_decay", weight_decay, 0)
-    _check_choice("schedule", schedule, SCHEDULES)
+    if not callable(schedule):
+        _check_choice("schedule", schedule, SCHEDULES)
     if warmup is not None:
         _check("warmup", warmup, 0, steps - 1, integer=True)
     if clip_norm is not None:
@@ -120,8 +127,8 @@ def train(
     if not callable(build) or isinstance(build, nn.Module):
         raise TypeError(f"build must be a function that makes a model, got {build!r}")
     place = pick_device(device)
-    if amp and place.type != "cuda":
-        raise ValueError(f"amp must be False on {place.type}: mixed precision needs device='cuda'")
+    if amp and place.type not in ("cuda", "cpu"):
+        raise ValueError(f"amp must be False on {place.type}: mixed precision is for cuda and cpu")
 
     splits = {
         name: (getattr(data, f"x_{name}").to(place), getattr(data, f"y_{name}").to(place))
@@ -158,6 +165,8 @@ def train(
                 update = _optimizer(optimizer, stack.weights, lr, momentum, weight_decay)
                 rate = _schedule(schedule, update, steps, warmup)
                 orders = {seed: _batches(len(x_train), batch_size, seed) for seed in group}
+                # Another stream than that of the order of batches.
+                noise = {s: torch.Generator(place).manual_seed(2**40 + s) for s in group}
                 torch.manual_seed(group[0])  # for dropout
 
                 for step in range(steps + 1):
@@ -178,9 +187,12 @@ def train(
 
                     batch = torch.stack([next(orders[seed]) for seed in alive]).to(place)
                     x, y = x_train[batch], y_train[batch]
+                    if augment is not None:
+                        each = zip(alive, x, strict=True)
+                        x = torch.stack([augment(inputs, noise[seed]) for seed, inputs in each])
                     stack.train()
                     with autocast:
-                        output = stack(x)
+                        output = stack(x).float()
                         losses = vmap(objective.loss)(output, y)
                     record(alive, step, batch_loss=losses.detach())
                     if data.task != "regression":
@@ -250,7 +262,7 @@ def _evaluate(stack: Stack, x: Tensor, y: Tensor, chunk: int = 512) -> dict[str,
     stack.train(False)
     sums: dict[str, Tensor] = {}
     for xs, ys in zip(x.split(chunk), y.split(chunk), strict=True):
-        output = stack(xs.expand(len(stack), *xs.shape))
+        output = stack(xs.expand(len(stack), *xs.shape)).float()
         scores = {"loss": vmap(objective.loss, in_dims=(0, None))(output, ys)}
         if not ys.is_floating_point():
             scores["error"] = _wrong(output, ys.expand(len(stack), *ys.shape)).mean(1)
@@ -294,7 +306,10 @@ def _optimizer(
 
 
 def _schedule(
-    name: str, optimizer: torch.optim.Optimizer, steps: int, warmup: int | None
+    name: str | Callable[[int], float],
+    optimizer: torch.optim.Optimizer,
+    steps: int,
+    warmup: int | None,
 ) -> lr_scheduler.LRScheduler:
     default = 0.3 * steps if name == "one_cycle" else 0.0
     rise = default if warmup is None else float(warmup)
@@ -307,6 +322,8 @@ def _schedule(
             return _cosine(1, 1 / 25e4, (step - top) / (steps - 1 - top))
         if step < rise:
             return (step + 1) / (rise + 1)
+        if callable(name):
+            return name(step)
         return 1.0 if name == "constant" else _cosine(1, 0, (step - rise) / (steps - rise))
 
     return lr_scheduler.LambdaLR(optimizer, factor)

@@ -11,7 +11,9 @@ from residual_lib.residual import add, branch_only, iter_residuals
 
 PAIRS = [("plain_mlp", "residual_mlp"), ("plain_conv1d", "residual_conv1d")]
 PAIRS.append(("plain_conv2d", "residual_conv2d"))
-INPUTS = {"mlp": (3, 8, 8), "conv1d": (3, 1, 12), "conv2d": (3, 1, 8, 8)}
+STACKS = [name for pair in PAIRS for name in pair]  # those whose depth is an option
+STACKS += ["plain_rectifier", "residual_rectifier"]
+INPUTS = {"mlp": (3, 8, 8), "conv1d": (3, 1, 12), "conv2d": (3, 1, 8, 8), "rectifier": (3, 1)}
 
 
 def example(name):
@@ -55,7 +57,7 @@ def test_plain_and_residual_differ_by_the_merge_alone(plain, residual):
     torch.testing.assert_close(one(x), other(x))
 
 
-@pytest.mark.parametrize("name", list_models())
+@pytest.mark.parametrize("name", STACKS)
 @pytest.mark.parametrize("norm_layer", [None, "batch", "layer"])
 def test_every_model_runs_backwards_with_every_norm(name, norm_layer):
     model = create_model(name, depth=4, norm_layer=norm_layer, num_classes=5)
@@ -65,7 +67,7 @@ def test_every_model_runs_backwards_with_every_norm(name, norm_layer):
     assert all(p.grad is not None for p in model.parameters())
 
 
-@pytest.mark.parametrize("name", list_models())
+@pytest.mark.parametrize("name", STACKS)
 def test_depth_counts_the_layers_with_weights(name):
     model = create_model(name, depth=8)
     assert sum(p.ndim > 1 for p in model.parameters()) == 8
@@ -79,6 +81,24 @@ def test_plain_mlp_is_the_formula_written_out():
     for layer in ("stem.layer", "blocks.0.branch.layer1", "blocks.0.branch.layer2"):
         h = torch.tanh(h @ state[f"{layer}.weight"].T + state[f"{layer}.bias"])
     torch.testing.assert_close(model(x), h @ state["head.weight"].T + state["head.bias"])
+
+
+def test_rectifier_nets_are_the_formula_written_out():
+    x = torch.linspace(-2, 2, 9)[:, None]
+    for skip, name in enumerate(("plain_rectifier", "residual_rectifier")):
+        torch.manual_seed(0)
+        model = create_model(name, depth=4, width=5, norm_layer="centre", beta=0.1)
+        state = model.state_dict()
+        h = x @ state["stem.weight"].T
+        for i in range(2):
+            branch = (h - h.mean(0)).relu() @ state[f"blocks.{i}.branch.2.weight"].T
+            h = skip * h + 0.1 * branch
+        trained = model(x)
+        torch.testing.assert_close(trained, h @ state["head.weight"].T)
+        for _ in range(200):
+            model(x)  # the running means arrive at those of the only batch there is
+        torch.testing.assert_close(model.eval()(x), trained)
+    assert "0.1" in repr(model)
 
 
 def test_blocks_know_their_names():
@@ -103,6 +123,10 @@ def test_list_models_takes_a_pattern():
         ({"name": "plain_mlp", "width": 0}, ValueError, "width must be .* got 0"),
         ({"name": "plain_conv1d", "in_chans": 1.5}, ValueError, "in_chans must be .* got 1.5"),
         ({"name": "plain_conv1d", "norm_layer": "x"}, ValueError, "norm_layer must be"),
+        ({"name": "plain_rectifier", "norm_layer": "x"}, ValueError, "norm_layer must be"),
+        ({"name": "plain_rectifier", "depth": 1}, ValueError, "depth must be .* got 1"),
+        ({"name": "plain_rectifier", "beta": 0}, ValueError, "beta must be .* above 0, got 0"),
+        ({"name": "plain_rectifier", "beta": "1"}, ValueError, "beta must be .* got '1'"),
     ],
 )
 def test_wrong_arguments_are_named(options, error, message):

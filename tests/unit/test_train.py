@@ -14,7 +14,7 @@ from torch import nn
 
 from residual_lib.data import Data
 from residual_lib.models import create_model
-from residual_lib.train import Training, evaluate, pick_device, train
+from residual_lib.train import Training, evaluate, loop, pick_device, train
 
 
 def make_data(*shape: int, examples: int = 200, classes: int = 3) -> Data:
@@ -407,7 +407,6 @@ def test_regression_and_language():
         ("weight_decay", -0.1, ValueError),
         ("clip_norm", -1, ValueError),
         ("device", "abacus", ValueError),
-        ("amp", True, ValueError),
         ("record_every", 0, ValueError),
         ("probe_every", 0, ValueError),
         ("seeds", [], ValueError),
@@ -423,6 +422,22 @@ def test_wrong_arguments_are_named(argument, value, error):
     options = {"build": mlp, "data": VECTORS, "device": "cpu", argument: value}
     with pytest.raises(error, match=rf"^{argument} must"):
         quiet(**options)
+
+
+def test_half_precision_on_the_cpu_stays_near_the_whole_one():
+    """bfloat16 has 8 bits of precision; weights and losses stay in float32."""
+    runs = {amp: quiet(mlp, VECTORS, [0], steps=5, device="cpu", amp=amp) for amp in (False, True)}
+    losses = {amp: run.history.query("metric == 'batch_loss'") for amp, run in runs.items()}
+    whole, half = (losses[amp]["value"].to_numpy() for amp in (False, True))
+    np.testing.assert_allclose(half, whole, rtol=0.05)
+    assert not np.allclose(half, whole, rtol=1e-4)
+    assert {p.dtype for p in runs[True].models[0].parameters()} == {torch.float32}
+
+
+def test_half_precision_is_refused_where_it_does_not_work(monkeypatch):
+    monkeypatch.setattr(loop, "pick_device", lambda name: torch.device("mps"))
+    with pytest.raises(ValueError, match="amp must be False on mps"):
+        quiet(mlp, VECTORS, device="mps", amp=True)
 
 
 def test_evaluate_names_a_wrong_split():
@@ -443,3 +458,33 @@ def test_devices():
 def test_the_bar_counts_every_step_of_every_seed(capsys):
     train(mlp, VECTORS, range(2), steps=5, batch_size=32)
     assert "10/10" in capsys.readouterr().err
+
+
+def test_a_schedule_may_be_a_function_of_the_step():
+    """Halved every step, as by hand."""
+    training = quiet(mlp, VECTORS, seeds=[3], lr=0.1, schedule=lambda step: 0.5**step)
+    _, losses = by_hand(
+        mlp,
+        VECTORS,
+        3,
+        12,
+        32,
+        lambda p: torch.optim.SGD(p, 0.1, momentum=0.9),
+        lambda o: torch.optim.lr_scheduler.ExponentialLR(o, 0.5),
+    )
+    np.testing.assert_allclose(curve(training)[3], losses, rtol=2e-4)
+
+
+def test_augmentation_is_the_seeds_own():
+    """Together or alone, a seed draws the same noise, and what it learns from is changed."""
+
+    def noisy(x, generator):
+        return x + torch.randn(x.shape, generator=generator)
+
+    together = quiet(mlp, VECTORS, seeds=[3, 8], augment=noisy)
+    alone = quiet(mlp, VECTORS, seeds=[8], augment=noisy)
+    np.testing.assert_allclose(curve(together)[8], curve(alone)[8], rtol=2e-4)
+    clean = quiet(mlp, VECTORS, seeds=[8])
+    assert not np.allclose(curve(clean)[8], curve(alone)[8], rtol=1e-2)
+    zero = quiet(mlp, VECTORS, seeds=[8], augment=lambda x, generator: 0 * x)
+    assert curve(zero)[8][0] == pytest.approx(np.log(3), abs=0.2)  # all inputs are one

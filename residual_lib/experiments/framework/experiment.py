@@ -39,6 +39,8 @@ class Experiment:
             is a ``'quick'``.
         cost: expected seconds of a variant, all seeds together, from its parameters. Only for
             the order of work while no earlier trial tells.
+        lacks: says in words what it takes to run that isn't here, such as a folder of images;
+            None where all is here. Such an experiment runs only where it is asked for.
 
     Raises:
         TypeError, ValueError: an argument is wrong; the message names it.
@@ -51,6 +53,7 @@ class Experiment:
     run: Run
     profiles: Mapping[str, Mapping[str, Any]]
     cost: Callable[[Mapping[str, Any]], float] | None = None
+    lacks: Callable[[], str | None] | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name.replace("-", "_").isidentifier():
@@ -100,7 +103,8 @@ class Experiment:
             ``"seconds"`` there is the computing time of its trials, stored or not.
 
         Raises:
-            ValueError: there is no such profile, or the seeds are none.
+            ValueError: there is no such profile, the seeds are none, or the experiment lacks what
+                it takes to run.
             TrialError: a variant can't be measured. The trials of the others are stored.
         """
         wanted = self.seeds(profile, seeds)
@@ -111,6 +115,8 @@ class Experiment:
         found = len(trials)
         units = self.units(store, profile, wanted, trials)
         if units:
+            if missing := self.lacks and self.lacks():
+                raise ValueError(f"{self.name} needs {missing}")
             outcomes = measure(units, store, device=device, jobs=jobs, progress=progress)
             if failures := [outcome.failure for outcome in outcomes if outcome.error]:
                 raise TrialError("\n".join(failures))

@@ -59,13 +59,13 @@ _SUMMED = ("trials", "stored", "run", "diverged", "failed", "seconds")
 
 
 def selected(chapters: Sequence[int | str]) -> list[Experiment]:
-    """The experiments of these chapters, or of all if none is named.
+    """The experiments of these chapters, or, if none is named, all that need no more than is here.
 
     Raises:
         ValueError: there is no such chapter.
     """
     if not chapters:
-        return list_experiments()
+        return [x for x in list_experiments() if not (x.lacks and x.lacks())]
     found = [experiment for chapter in chapters for experiment in list_experiments(chapter)]
     return list({experiment.name: experiment for experiment in found}.values())
 
@@ -82,12 +82,17 @@ def fill(
 ) -> Report:
     """Measure every trial of `experiments` that the store lacks, all in one pool.
 
-    Arguments are those of `Experiment.table`. An experiment without this profile is skipped,
-    and the report says so.
+    Arguments are those of `Experiment.table`. An experiment without this profile, or that lacks
+    what it takes to run, is skipped, and the report says so.
 
     Raises:
-        ValueError: no experiment has this profile.
+        ValueError: no experiment has this profile, or all of them lack something.
     """
+    lacking = {x.name: missing for x in experiments if x.lacks and (missing := x.lacks())}
+    if experiments and len(lacking) == len(experiments):
+        raise ValueError("; ".join(f"{name} needs {what}" for name, what in lacking.items()))
+    without = [f"{name} needs {what}: skipped" for name, what in lacking.items()]
+    experiments = [x for x in experiments if x.name not in lacking]
     having = [experiment for experiment in experiments if profile in experiment.profiles]
     skipped = [
         f"{experiment.name} has no profile {profile!r}: skipped"
@@ -112,7 +117,7 @@ def fill(
         for experiment in having
     ]
     failures = [outcome.failure for outcome in outcomes if outcome.error]
-    return Report(having, lines, failures, skipped, store)
+    return Report(having, lines, failures, skipped + without, store)
 
 
 def _line(

@@ -77,7 +77,7 @@ def chapter_number(chapter: int | str) -> int:
         ValueError: there is no such chapter; the message lists what there is.
     """
     names = {module.__name__.rpartition(".")[2]: number for number, module in chapters().items()}
-    number = names.get(str(chapter), int(chapter) if str(chapter).isdigit() else 0)
+    number = names.get(str(chapter), int(chapter) if str(chapter).isdigit() else -1)
     if number not in chapters():
         known = ", ".join(f"{number} ({name})" for name, number in names.items())
         raise ValueError(f"there is no chapter {chapter!r}; there are: {known or 'none yet'}")

@@ -1,0 +1,3 @@
+# hint: counts what the code makes
+total = 73984
+idle = 128

@@ -1,0 +1,3 @@
+# hint: comes after the mean has been taken away
+total = 74112
+idle = 256

@@ -1,0 +1,2 @@
+# hint: not its output
+raises = [True, True, False, True]

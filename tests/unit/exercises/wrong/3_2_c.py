@@ -1,0 +1,2 @@
+# hint: only where backward needs the number
+raises = [True, True, True, True]

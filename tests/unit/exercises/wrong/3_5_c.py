@@ -1,0 +1,3 @@
+# hint: the answer for one weight
+def pulled(wanted, decay, skip):
+    return skip + (wanted - skip) / (1 + decay)

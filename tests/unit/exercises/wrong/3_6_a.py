@@ -1,0 +1,2 @@
+# hint: multiplied 50 times
+bias = -2.0

@@ -1,0 +1,2 @@
+# hint: the branches hardly learn
+bias = -10.0

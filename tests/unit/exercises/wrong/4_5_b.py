@@ -1,0 +1,3 @@
+# hint: count each
+def seen(size, kernel, stride):
+    return kernel * len(range(0, size, stride))

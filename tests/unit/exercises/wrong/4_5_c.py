@@ -1,0 +1,3 @@
+# hint: there are gaps
+def seen(size, kernel, stride):
+    return size
