@@ -429,7 +429,7 @@ def test_half_precision_on_the_cpu_stays_near_the_whole_one():
     runs = {amp: quiet(mlp, VECTORS, [0], steps=5, device="cpu", amp=amp) for amp in (False, True)}
     losses = {amp: run.history.query("metric == 'batch_loss'") for amp, run in runs.items()}
     whole, half = (losses[amp]["value"].to_numpy() for amp in (False, True))
-    np.testing.assert_allclose(half, whole, rtol=0.05)
+    np.testing.assert_allclose(half, whole, rtol=0.1)
     assert not np.allclose(half, whole, rtol=1e-4)
     assert {p.dtype for p in runs[True].models[0].parameters()} == {torch.float32}
 
