@@ -9,7 +9,11 @@ from __future__ import annotations
 
 import re
 import sys
+from collections import Counter
+from itertools import groupby
 from pathlib import Path
+
+from .paths import ROOT
 
 
 def write_all(folder: Path) -> None:
@@ -20,9 +24,19 @@ def write_all(folder: Path) -> None:
 
 
 def _claims() -> str:
+    """The ledger, a section a chapter, and what it comes to."""
     from residual_lib import claims
 
-    return claims.ledger().to_markdown() + "\n"
+    book = claims.ledger()
+    verdicts = Counter(verdict.verdict for verdict in book.verdicts)
+    sums = ", ".join(f"{number} {verdict}" for verdict, number in verdicts.items())
+    parts = [f"Of {len(book.verdicts)} claims: {sums}."]
+    for number, own in groupby(book.verdicts, lambda verdict: verdict.claim.chapter):
+        (notebook,) = (ROOT / "chapters").glob(f"{number:02}_*.ipynb")
+        table = claims.Ledger(tuple(own)).to_markdown()
+        parts.append(f"## {{doc}}`/chapters/{notebook.stem}`")
+        parts.append(f":::{{div}} rl-wide rl-ledger\n{table}:::")
+    return "\n\n".join(parts) + "\n"
 
 
 def _data_cards() -> str:

@@ -6,6 +6,7 @@ import signal
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 import toy_chapter
 
 from residual_lib import experiments
@@ -116,10 +117,13 @@ def test_a_damaged_trial_is_measured_again(counted, capsys):
 
 
 def test_processes_measure_what_one_process_does(monkeypatch):
+    threads = torch.get_num_threads()
     alone = toy_chapter.experiment().table(**CPU)
+    assert torch.get_num_threads() == threads
     together = toy_chapter.experiment().table(fresh=True, jobs=2, device="cpu", progress=False)
     pd.testing.assert_frame_equal(alone, together)
-    assert "1 thread" in together.attrs["provenance"]["devices"][0]
+    for table in (alone, together):
+        assert "1 thread)" in table.attrs["provenance"]["devices"][0]
 
 
 def test_a_failing_variant_says_which_and_why_and_stops_no_other(counted):

@@ -113,7 +113,8 @@ def _outcomes(
     units: list[Unit], store: Store, device: str, jobs: int, command: str
 ) -> Iterator[Outcome]:
     if jobs <= 1:
-        yield from (work(unit, store, device, command) for unit in units)
+        with _one_thread():
+            yield from (work(unit, store, device, command) for unit in units)
         return
     # loky starts fresh interpreters (no fork), keeps them for the next table, and kills them if
     # we are interrupted. It needs no `if __name__ == "__main__"` in the reader's script.
@@ -127,6 +128,17 @@ def _outcomes(
         return_as="generator_unordered",
     )
     yield from pool(tasks)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """As in a worker: small networks lose more by sharing threads than they gain."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _work_in_worker(unit: Unit, store: Store, device: str, command: str, code: str) -> Outcome:
