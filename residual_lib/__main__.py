@@ -319,7 +319,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--model", metavar="M", help="a name that `models` lists")
     add("--option", **settings, help="of the model, such as depth=20; repeatable")
     add("--set", **settings, help="of the probe, such as draws=5; repeatable")
-    add("--data", metavar="D", help="a name that `data` lists (default: one that the model takes)")
+    add("--data", metavar="D", help=_PROBED)
     add("--examples", type=_positive, default=256, metavar="N", help="test examples (default: 256)")
     add("--steps", type=_positive, default=0, metavar="N", help="train first (default: don't)")
     add("--checkpoint", metavar="FILE", help="weights to measure (default: new ones)")
@@ -328,6 +328,9 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+_PROBED = (
+    "a name that `data` lists, or a folder with CIFAR-10 (default: a data set that the model takes)"
+)
 _LAYOUTS = "auto (default), torchvision, timm, akamaster or residual_lib"
 
 

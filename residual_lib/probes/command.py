@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from residual_lib import data, objective
-from residual_lib.data import Data
+from residual_lib.data import Data, cifar
 from residual_lib.models import create_model, model_options
 from residual_lib.probes.activations import activation_statistics
 from residual_lib.probes.gradients import gradient_norms
@@ -61,8 +61,9 @@ def measure(
         options: the model's; the channels, features and classes that aren't named are those
             of the data.
         probe_options: options of the probe, such as ``{"draws": 5}``.
-        data_name: a name for `data.load`; default: the first of `DATA` that the model takes.
-            ``shattering`` needs none: without it, its inputs are a line of numbers.
+        data_name: a name for `data.load`, or a folder for `residual_lib.data.cifar.load`; default:
+            the first of `DATA` that the model takes. ``shattering`` needs none: without it, its
+            inputs are a line of numbers.
         examples: how many test examples make the batch, from the first.
         steps: of training before the measurement, with `train`'s other defaults.
         checkpoint: a file with the model's weights, for `residual_lib.checkpoints.load`; what its
@@ -113,7 +114,7 @@ def _fitting(
     """The model, with the sizes that the data ask for, and the data."""
     reasons = []
     for candidate in DATA if name is None else (name,):
-        found = data.load(candidate)
+        found = cifar.load(candidate) if cifar.form(candidate) else data.load(candidate)
         sizes = {
             "in_chans": found.x_train.shape[1],
             "in_features": found.x_train[0].numel(),

@@ -3,11 +3,9 @@
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 
 from residual_lib import checkpoints
 from residual_lib.__main__ import main
-from residual_lib.data.cifar import BATCHES
 from residual_lib.experiments import cifar, get, list_experiments
 from residual_lib.experiments.framework import fill, recorded
 
@@ -19,19 +17,6 @@ TINY = {
     "record_every": 3,
     "lesion_images": 4,
 }
-
-
-@pytest.fixture
-def mosaics(tmp_path):
-    folder = tmp_path / "mosaics"
-    folder.mkdir()
-    noise = np.random.default_rng(0)
-    for name in BATCHES:
-        pixels = noise.integers(0, 256, (64, 96, 3), dtype=np.uint8)
-        Image.fromarray(pixels).save(folder / f"{name}.jpg")
-    (folder / "train_labels.txt").write_text("012345" * 5)
-    (folder / "test_labels.txt").write_text("678901")
-    return folder
 
 
 @pytest.fixture(autouse=True)

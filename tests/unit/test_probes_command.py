@@ -6,6 +6,7 @@ import torch
 
 from residual_lib import checkpoints, data, probes
 from residual_lib.__main__ import main
+from residual_lib.data import cifar
 from residual_lib.models import create_model
 from residual_lib.probes import command
 from residual_lib.probes.command import PROBES, measure
@@ -76,6 +77,17 @@ def test_a_checkpoint_is_measured(tmp_path):
     table = measure("identityness", "resnet20_cifar", examples=4, checkpoint=str(path))
     digits = data.load("digits")
     expected = probes.identityness(model, (digits.x_test[:4], digits.y_test[:4]))
+    pd.testing.assert_frame_equal(table, expected)
+
+
+def test_a_folder_of_images_is_measured(mosaics):
+    table = measure(
+        "lesion", "resnet20_cifar", options={"width": 2}, examples=5, data_name=str(mosaics)
+    )
+    torch.manual_seed(0)
+    model = create_model("resnet20_cifar", width=2)
+    images = cifar.load(mosaics)
+    expected = probes.lesion(model, (images.x_test[:5], images.y_test[:5]), progress=False)
     pd.testing.assert_frame_equal(table, expected)
 
 
