@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from residual_lib.models.checks import check_positive
 from residual_lib.models.registry import register_model
-from residual_lib.nn import create_norm
+from residual_lib.nn import Scale, create_norm
 from residual_lib.residual import Residual, add, branch_only
 
 
@@ -68,7 +68,7 @@ class RectifierNet(nn.Module):
 
         def block() -> Residual:
             branch = nn.Sequential(norm(), nn.ReLU(), layer(width, width))
-            return Residual(branch, scale=Times(beta), merge=add if skip else branch_only)
+            return Residual(branch, scale=Scale(beta), merge=add if skip else branch_only)
 
         self.stem = layer(in_features, width, bias=norm_layer not in ("centre", "batch"))
         if self.stem.bias is not None:
@@ -101,20 +101,6 @@ class Centre(nn.Module):
         with torch.no_grad():
             self.running_mean.lerp_(mean, self.momentum)
         return x - mean
-
-
-class Times(nn.Module):
-    """Multiply by a constant. Shapes: any, unchanged."""
-
-    def __init__(self, factor: float) -> None:
-        super().__init__()
-        self.factor = factor
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.factor * x
-
-    def extra_repr(self) -> str:
-        return f"{self.factor:g}"
 
 
 register_model("plain_rectifier", RectifierNet, skip=False)
