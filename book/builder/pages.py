@@ -28,9 +28,9 @@ def _claims() -> str:
     from residual_lib import claims
 
     book = claims.ledger()
-    verdicts = Counter(verdict.verdict for verdict in book.verdicts)
-    sums = ", ".join(f"{number} {verdict}" for verdict, number in verdicts.items())
-    parts = [f"Of {len(book.verdicts)} claims: {sums}."]
+    found = Counter(verdict.verdict for verdict in book.verdicts)
+    sums = ", ".join(f"{found[verdict]} {plural}" for verdict, plural in _PLURALS.items())
+    parts = [f"Of {len(book.verdicts)} claims {sums}."]
     for number, own in groupby(book.verdicts, lambda verdict: verdict.claim.chapter):
         (notebook,) = (ROOT / "chapters").glob(f"{number:02}_*.ipynb")
         table = claims.Ledger(tuple(own)).to_markdown()
@@ -54,6 +54,12 @@ def _landing() -> str:
 
     return explorer(experiments.get("degradation").table()).html() + "\n"
 
+
+_PLURALS = {
+    "holds": "hold",
+    "holds with conditions": "hold with conditions",
+    "does not hold here": "do not hold here",
+}
 
 PIECES = {
     "claims.md": _claims,

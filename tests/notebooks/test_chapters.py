@@ -8,6 +8,11 @@ from run_notebook import CHAPTERS, nbval
 
 from residual_lib import claims, experiments
 
+PARTS = (
+    *("Predict", "Idea", "By hand", "Measure", "Explore", "Paper and here", "Careful"),
+    *("Exercises", "Interview questions", "Takeaways", "Further reading"),
+)
+SHOWS = re.compile(r"^(?:predict|recall|figures\.show|Explorer)\(", re.MULTILINE)
 BREAK = """\
 from dataclasses import replace
 from residual_lib.claims import above
@@ -48,6 +53,27 @@ def test_the_chapter_shows_the_verdict_of_each_of_its_claims(notebook):
         if line.strip()
     ]
     assert [id for id in shown if id in found] == found
+
+
+@each_chapter
+def test_the_chapter_has_all_its_parts_in_order(notebook):
+    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    text = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
+    assert ":::{admonition} Card" in text
+    assert tuple(re.findall(r"^## (.+)$", text, re.MULTILINE)) == PARTS
+
+
+@each_chapter
+def test_code_that_only_shows_something_is_folded_on_the_site(notebook):
+    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    open_cells = [
+        cell["id"]
+        for cell in cells
+        if cell["cell_type"] == "code"
+        and SHOWS.search("".join(cell["source"]))
+        and "hide-input" not in cell["metadata"].get("tags", [])
+    ]
+    assert not open_cells, f"{open_cells} need the tag hide-input"
 
 
 @pytest.mark.parametrize("notebook", CHAPTERS[-1:], ids=lambda path: path.stem)

@@ -18,4 +18,5 @@ def test_no_claim_survives_sabotage(chapter):
 
 
 def test_every_chapter_with_experiments_has_claims():
-    assert set(CHAPTERS) == set(experiments.chapters())
+    # What stands under 0 belongs to no one chapter, and needs data that nobody here has to have.
+    assert set(CHAPTERS) == set(experiments.chapters()) - {0}
