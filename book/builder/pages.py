@@ -33,9 +33,8 @@ def _claims() -> str:
     parts = [f"Of {len(book.verdicts)} claims {sums}."]
     for number, own in groupby(book.verdicts, lambda verdict: verdict.claim.chapter):
         (notebook,) = (ROOT / "chapters").glob(f"{number:02}_*.ipynb")
-        table = claims.Ledger(tuple(own)).to_markdown()
         parts.append(f"## {{doc}}`/chapters/{notebook.stem}`")
-        parts.append(f":::{{div}} rl-wide rl-ledger\n{table}:::")
+        parts.append(f"```{{raw}} html\n{claims.Ledger(tuple(own)).to_html()}\n```")
     return "\n\n".join(parts) + "\n"
 
 

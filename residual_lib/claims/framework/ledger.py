@@ -63,19 +63,18 @@ class Ledger:
         rows = [_HEADINGS, tuple("---" for _ in _HEADINGS), *map(_cells, self.verdicts)]
         return "".join("| " + " | ".join(map(_escaped, row)) + " |\n" for row in rows)
 
-    def _repr_markdown_(self) -> str:
-        return f"{self.to_markdown()}\n{CAPTION}\n"
+    def to_html(self) -> str:
+        """An HTML table of three columns, for pages and phones."""
+        head = "".join(
+            f'<th scope="col">{name}</th>' for name in ("Claim", "Statement", "Measured")
+        )
+        body = "".join(map(_row, self.verdicts))
+        return (
+            f'<table class="rl-ledger"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+        )
 
     def _repr_html_(self) -> str:
-        head = "".join(f'<th scope="col">{heading}</th>' for heading in _HEADINGS)
-        body = "".join(
-            "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in _cells(verdict)) + "</tr>"
-            for verdict in self.verdicts
-        )
-        return (
-            f'<table class="rl-ledger"><caption>{CAPTION}</caption>'
-            f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-        )
+        return f"{self.to_html()}<p><small>{CAPTION}</small></p>"
 
 
 def ledger(
@@ -129,6 +128,15 @@ def _cells(verdict: Verdict) -> tuple[str, ...]:
     origin = f"{claim.experiment} ({verdict.profile}, {verdict.seeds} seeds)"
     words = (claim.id, verdict.verdict, sentence(verdict), measured, str(claim.holds_if))
     return (*words, claim.source, origin)
+
+
+def _row(verdict: Verdict) -> str:
+    number, word, statement, measured, holds_if, source, origin = map(escape, _cells(verdict))
+    return (
+        f'<tr><td><b>{number}</b><br><span class="rl-verdict">{word}</span></td>'
+        f"<td>{statement}<br><small>{source}; {origin}</small></td>"
+        f"<td>{measured}<br><small>holds if {holds_if}</small></td></tr>"
+    )
 
 
 def _escaped(cell: str) -> str:
