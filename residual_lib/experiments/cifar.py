@@ -161,10 +161,12 @@ def _lacks(jpeg: bool) -> str | None:
 
 
 def _variants(data: str, models: tuple[str, ...]) -> dict[str, dict[str, str]]:
+    """The plain networks are there to be compared with the paper's: they have its recipe alone."""
     return {
         f"{model.removesuffix('_cifar')}-{name}": {"model": model, "recipe": name, "data": data}
         for model in models
         for name in ("paper", "modern")
+        if name == "paper" or not model.startswith("plain")
     }
 
 
