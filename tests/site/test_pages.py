@@ -77,6 +77,12 @@ def test_html_names_no_other_host_to_fetch_from(soup, page_path: str) -> None:
     assert [url for url in found if urlsplit(url.strip("'\" ")).netloc] == []
 
 
+def test_folded_parts_are_called_what_is_written_on_them(soup, page_path: str) -> None:
+    summaries = soup(page_path).find_all("summary")
+    assert all(summary.get_text(strip=True) for summary in summaries)
+    assert not [summary for summary in summaries if summary.has_attr("aria-label")]
+
+
 def test_style_sheet_names_no_other_host_and_no_missing_file() -> None:
     sheets = list((HTML / "_static").rglob("course.css"))
     assert len(sheets) == 1

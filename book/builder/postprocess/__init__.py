@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from . import front, head, icons, images, policy, scripts, search, stylesheet
+from . import front, head, icons, images, names, policy, scripts, search, stylesheet
 
 
 def run(site: Path) -> None:
@@ -18,7 +18,7 @@ def run(site: Path) -> None:
     for path, html in pages.items():
         depth = len(path.relative_to(site).parts) - 1
         html = scripts.lighten(html, search_page=path.name == "search.html")
-        html = images.give_sizes(html, path)
+        html = names.as_written(images.give_sizes(html, path))
         pages[path] = head.complete(html, static="../" * depth + "_static")
     stylesheet.merge(pages, site / "_static")
     icons.subset(site / "_static")
