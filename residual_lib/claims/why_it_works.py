@@ -33,7 +33,8 @@ def smallest_of_one_block(table: pd.DataFrame) -> pd.Series:
 
 def doublings_a_block(kind: str, table: pd.DataFrame) -> pd.Series:
     """By how many doublings a block raises the mean square of a gradient of random direction."""
-    return np.log2(singular(table, kind, "block", "mean_square").mean(axis=1))
+    mean = singular(table, kind, "block", "mean_square").mean(axis=1)
+    return pd.Series(np.log2(mean.to_numpy()), index=mean.index)
 
 
 def decades_of_spread(kind: str, table: pd.DataFrame) -> pd.Series:
@@ -41,7 +42,7 @@ def decades_of_spread(kind: str, table: pd.DataFrame) -> pd.Series:
     ends = [
         singular(table, kind, "network", metric).iloc[:, -1] for metric in ("largest", "smallest")
     ]
-    return np.log10(ends[0] / ends[1])
+    return (ends[0] / ends[1]).map(math.log10)
 
 
 def farthest_from_one(kind: str, table: pd.DataFrame) -> pd.Series:
@@ -91,9 +92,10 @@ def rate(kind: str, table: pd.DataFrame) -> pd.Series:
 def exponent(kind: str, table: pd.DataFrame, start: int = 8) -> pd.Series:
     """The power of the depth with which the correlation falls, fitted from `start` on."""
     values = correlations(table, kind)
-    values = values[[depth for depth in values.columns if depth >= start]]
-    depths = np.log(values.columns.to_numpy(float))
-    slopes = np.polyfit(depths, np.log(values.to_numpy()).T, 1)[0]
+    depths = values.columns.to_numpy(float)
+    deep = depths >= start
+    logs = np.log(values.to_numpy()[:, deep])
+    slopes = np.polyfit(np.log(depths[deep]), logs.T, 1)[0]
     return pd.Series(slopes, index=values.index)
 
 
@@ -126,7 +128,7 @@ def rate_at_the_end(kind: str, table: pd.DataFrame) -> pd.Series:
 def separation_a_layer(kind: str, table: pd.DataFrame) -> pd.Series:
     """The factor a layer by which two close inputs move apart, in squared distance."""
     values = correlations(table, kind, "separation")
-    first, last = values.columns.min(), values.columns.max()
+    first, last = int(values.columns.min()), int(values.columns.max())
     return (values[last] / values[first]) ** (1 / (last - first))
 
 
@@ -736,5 +738,46 @@ CLAIMS = (
         experiment="explanations",
         statistic=partial(trained_lag_one, "plain-32", "before"),
         holds_if=between(-0.2, 0.2),
+    ),
+    Claim(
+        id="6.38",
+        statement=(
+            "With shortcuts scaled by 0.5 the gradient vanishes on its way back through 15 blocks, "
+            "before training."
+        ),
+        source="popular, after He et al. 2016, section 3.1, on the product of the shortcuts",
+        experiment="explanations",
+        statistic=partial(gradient_growth, "scaled-32"),
+        holds_if=below(-1),
+    ),
+    Claim(
+        id="6.39",
+        statement="In ReZero it arrives at the first block as it left the last, before training.",
+        source="Bachlechner et al. 2020",
+        experiment="explanations",
+        statistic=partial(gradient_growth, "rezero-32"),
+        holds_if=between(-0.01, 0.01),
+        sabotage=partial(net_for_net, "rezero-32", "residual-32"),
+    ),
+    Claim(
+        id="6.40",
+        statement="ReZero's start isn't shattered: autocorrelation at lag 1 above 0.9.",
+        source="derived on the page",
+        experiment="explanations",
+        statistic=partial(trained_lag_one, "rezero-32", "before"),
+        holds_if=above(0.9),
+        sabotage=partial(net_for_net, "rezero-32", "plain-32"),
+    ),
+    Claim(
+        id="6.41",
+        statement=(
+            "After training, ReZero's gradient comes by short paths too: over 2 blocks below the "
+            "mean length of all paths."
+        ),
+        source="ours",
+        experiment="explanations",
+        statistic=partial(shorter_than_counted, "rezero-32"),
+        holds_if=above(2),
+        sabotage=partial(net_for_net, "rezero-32", "scaled-32"),
     ),
 )

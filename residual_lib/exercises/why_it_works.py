@@ -42,7 +42,7 @@ left = ...  # share of all paths that is left when the branch of one block is de
             "A path of length 2 is a choice of the two blocks whose branch it takes, out of three.",
         ),
     ),
-    hint="At each block a path takes the branch or the shortcut. List the choices for three blocks.",
+    hint="At each block a path takes the branch or the shortcut. List the choices for three.",
     points=1,
 )
 
@@ -185,12 +185,14 @@ RATES = Exercise(
     template='''\
 import math
 
+ADDED = 1 - 1 / math.pi  # what a normalised block adds to the variance
+
 
 def correlation(kind, blocks):
     """Correlation of the gradients at two inputs whose rectifiers open independently.
 
     kind: "plain": W relu(x); "residual": x + W relu(x); "normalised": x + W relu(BatchNorm(x)).
-    Before the first block the variance is 2; block l, from 0, has 2 + (1 - 1/pi) l before it.
+    Before the first block the variance is 2; before block l, from 0, it is 2 + ADDED * l.
     """
     return ...
 ''',

@@ -161,7 +161,7 @@ def line_net(kind: str, depth: int, width: int) -> nn.Module:
         return small_biases(depth, width)
     if kind == "no biases":
         model = create_model("plain_rectifier", depth=depth, width=width)
-        nn.init.zeros_(model.stem.bias)
+        nn.init.zeros_(model.get_parameter("stem.bias"))
         return model
     if kind not in NETS:
         raise ValueError(f"kind must be one of {[*NETS, *OTHERS[:2]]}, got {kind!r}")
@@ -220,7 +220,9 @@ def gradient_correlation(model: nn.Module, x: Tensor) -> float:
 @torch.no_grad()
 def rectifier_inputs(model: nn.Module, x: Tensor) -> list[Tensor]:
     """What enters each ReLU of `model`, first to last."""
-    layers = {name: part for name, part in model.named_modules() if isinstance(part, nn.ReLU)}
+    layers: dict[str, nn.Module] = {
+        name: part for name, part in model.named_modules() if isinstance(part, nn.ReLU)
+    }
     with tap(layers) as taps:
         model(x)
     return [taps.inputs[name] for name in layers]
@@ -385,9 +387,9 @@ def look(model: nn.Module, batch: tuple[Tensor, Tensor], lines: int = 3) -> pd.D
     short = batch[0][:1, :, 17:23], batch[1][:1]
     names = list(blocks_of(model))
     values = jacobian_singular_values(model, short, parts=names, examples=1)
-    for name, some in values.groupby("layer")["value"]:
-        rows.append(("smallest", names.index(name), some.min()))
-        rows.append(("largest", names.index(name), some.max()))
+    for index, name in enumerate(names):
+        some = values[values["layer"] == name]["value"]
+        rows += [("smallest", index, some.min()), ("largest", index, some.max())]
     curves = []
     for line in range(lines):
         pair = tuple(part[2 * line : 2 * line + 2] for part in batch)

@@ -1,5 +1,7 @@
 import math
 
+ADDED = 1 - 1 / math.pi
+
 
 def correlation(kind, blocks):
     if kind == "plain":
@@ -7,6 +9,6 @@ def correlation(kind, blocks):
     value = 1.0
     for block in range(blocks):
         # What the block divides by; without normalisation it divides by nothing.
-        variance = 2 + (1 - 1 / math.pi) * block if kind == "normalised" else 1
+        variance = 2 + ADDED * block if kind == "normalised" else 1
         value *= (1 + 1 / (2 * variance)) / (1 + 1 / variance)
     return value
