@@ -337,8 +337,8 @@ CLAIMS = (
     Claim(
         id="6.2",
         statement=(
-            "On average over all directions it enlarges it: such a block doubles the mean square "
-            "of a gradient, to within 15 % of a doubling."
+            "On average over all directions a residual block with He's weights doubles the mean "
+            "square of a gradient, to within 15 % of a doubling."
         ),
         source="derived on the page",
         experiment="block_jacobians",
@@ -348,8 +348,8 @@ CLAIMS = (
     Claim(
         id="6.3",
         statement=(
-            "Behind 32 such blocks the largest singular value is over 10 powers of ten above the "
-            "smallest."
+            "Behind 32 residual blocks with He's weights the largest singular value is over 10 "
+            "powers of ten above the smallest."
         ),
         source="ours",
         experiment="block_jacobians",
@@ -446,7 +446,9 @@ CLAIMS = (
     ),
     Claim(
         id="6.12",
-        statement="Deleting its first block costs more than 40 points.",
+        statement=(
+            "Deleting the first block of the residual net of 32 layers costs more than 40 points."
+        ),
         source="ours",
         experiment="explanations",
         statistic=damage_of_first,
@@ -492,8 +494,9 @@ CLAIMS = (
     Claim(
         id="6.16",
         statement=(
-            "In that net the gradient comes by short paths: their mean length, weighted by the "
-            "part of the gradient, is over 2 blocks below that of all paths."
+            "In the trained residual net of 32 layers the gradient comes by short paths: their mean "
+            "length, weighted by the part of the gradient, is over 2 blocks below that of all "
+            "paths."
         ),
         source=f"{VEIT}, section 5",
         experiment="explanations",
@@ -504,8 +507,8 @@ CLAIMS = (
     Claim(
         id="6.17",
         statement=(
-            "With shortcuts scaled by 0.5 it comes by long ones: the mean length is over a block "
-            "above that of all paths."
+            "With shortcuts scaled by 0.5 the gradient comes by long paths: their mean length is "
+            "over a block above that of all paths."
         ),
         source="derived on the page",
         experiment="explanations",
@@ -528,8 +531,8 @@ CLAIMS = (
     Claim(
         id="6.19",
         statement=(
-            "Those of the residual net of 50 layers with BatchNorm and beta = 0.1 don't: "
-            "autocorrelation at lag 1 above 0.6."
+            "The gradients of the residual net of 50 layers with BatchNorm and beta = 0.1 keep to "
+            "their neighbours: autocorrelation at lag 1 above 0.6."
         ),
         source=f"{BALDUZZI}, figures 1 and 2",
         experiment="shattered_gradients",
@@ -540,7 +543,7 @@ CLAIMS = (
     Claim(
         id="6.20",
         statement=(
-            "Mean-centring makes the difference: without it the same 24 layers have an "
+            "Mean-centring makes the shattering: without it the plain net of 24 layers has an "
             "autocorrelation at lag 1 over 0.5 higher."
         ),
         source="ours",
@@ -563,7 +566,7 @@ CLAIMS = (
     Claim(
         id="6.22",
         statement=(
-            "The skip alone doesn't prevent it: the mean-centred residual net of 50 layers has an "
+            "The skip alone doesn't prevent shattering: the mean-centred residual net of 50 layers has an "
             "autocorrelation at lag 1 within 0.2 of 0."
         ),
         source="ours",
@@ -586,8 +589,8 @@ CLAIMS = (
     Claim(
         id="6.24",
         statement=(
-            "In the centred residual net, which doesn't divide by a variance, it falls by 0.72 to "
-            "0.78 a block; derived: 3/4."
+            "In the centred residual net, which doesn't divide by a variance, the correlation falls "
+            "by 0.72 to 0.78 a block; derived: 3/4."
         ),
         source=f"{BALDUZZI}; derived on the page",
         experiment="gradient_correlation",
@@ -598,8 +601,9 @@ CLAIMS = (
     Claim(
         id="6.25",
         statement=(
-            "With batch-normalised branches it falls as the inverse square root: behind 64 blocks "
-            "it is within 20 % of what follows when each branch adds its mean square."
+            "With batch-normalised branches the correlation falls as the inverse square root: "
+            "behind 64 blocks it is within 20 % of what follows if each branch adds its mean "
+            "square."
         ),
         source=f"{BALDUZZI}, as retold",
         experiment="gradient_correlation",
@@ -610,8 +614,8 @@ CLAIMS = (
     Claim(
         id="6.26",
         statement=(
-            "It falls faster, as a power of about 0.73: it is within 20 % of what follows when "
-            "each branch adds its variance."
+            "With batch-normalised branches the correlation falls as a power of about 0.73: it is "
+            "within 20 % of what follows if each branch adds its variance."
         ),
         source="derived on the page",
         experiment="gradient_correlation",
@@ -693,7 +697,10 @@ CLAIMS = (
     ),
     Claim(
         id="6.33",
-        statement="At 32 layers it is more than 30 points worse.",
+        statement=(
+            "At 32 layers the plain net's test error is more than 30 points above the residual "
+            "net's."
+        ),
         source="He et al. 2015, figure 6",
         experiment="explanations",
         statistic=partial(worse_by, "plain-32", "residual-32"),
@@ -733,7 +740,10 @@ CLAIMS = (
     ),
     Claim(
         id="6.37",
-        statement="At 32 layers it is: autocorrelation at lag 1 within 0.2 of 0.",
+        statement=(
+            "At 32 layers the plain net is shattered at the start: autocorrelation at lag 1 within "
+            "0.2 of 0."
+        ),
         source=f"{BALDUZZI}, here with BatchNorm and convolutions",
         experiment="explanations",
         statistic=partial(trained_lag_one, "plain-32", "before"),
@@ -752,7 +762,10 @@ CLAIMS = (
     ),
     Claim(
         id="6.39",
-        statement="In ReZero it arrives at the first block as it left the last, before training.",
+        statement=(
+            "In ReZero the gradient arrives at the first block as it left the last, before "
+            "training."
+        ),
         source="Bachlechner et al. 2020",
         experiment="explanations",
         statistic=partial(gradient_growth, "rezero-32"),
