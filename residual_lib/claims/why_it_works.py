@@ -810,4 +810,15 @@ CLAIMS = (
         holds_if=above(0.35),
         sabotage=partial(kind_for_kind, "plain", "residual, centred"),
     ),
+    Claim(
+        id="6.43",
+        statement=(
+            "Centring those 50 layers, and changing nothing else, takes over 0.5 off the "
+            "autocorrelation at lag 1."
+        ),
+        source="ours, on notebook 11.1 of Understanding Deep Learning",
+        experiment="shattered_gradients",
+        statistic=partial(lag_one_gain, "small biases, 50", "small biases, centred, 50"),
+        holds_if=above(0.5),
+    ),
 )

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from residual_lib import data, objective
 from residual_lib.experiments import Experiment, Settings, mark_diverged
 from residual_lib.models import create_model
+from residual_lib.models.rectifier import Centre
 from residual_lib.nn import Scale
 from residual_lib.probes import (
     autocorrelation,
@@ -131,15 +132,17 @@ NETS: dict[str, tuple[str, dict[str, Any]]] = {
     "residual, BatchNorm": ("residual_rectifier", {"norm_layer": "batch"}),
     "residual, BatchNorm, beta 0.1": ("residual_rectifier", {"norm_layer": "batch", "beta": 0.1}),
 }
-OTHERS = ("no biases", "small biases", "white noise", "brown noise")
+OTHERS = ("no biases", "small biases", "small biases, centred")
+NOISES = ("white noise", "brown noise")
 DEPTHS = (3, 5, 10, 24, 50)
 
 
-def small_biases(depth: int, width: int) -> nn.Sequential:
+def small_biases(depth: int, width: int, centred: bool = False) -> nn.Sequential:
     """A plain net whose weights and biases all have variance 1/width, in every layer.
 
     So in notebook 11.1 of Prince's 'Understanding Deep Learning', which asks its readers why its
-    gradients don't shatter as in the paper.
+    gradients don't shatter as in the paper. `centred` subtracts each unit's mean over the batch
+    before its rectifier, and changes nothing else.
     """
     sizes = [1, *[width] * (depth - 1), 1]
     layers: list[nn.Module] = []
@@ -147,8 +150,8 @@ def small_biases(depth: int, width: int) -> nn.Sequential:
         linear = nn.Linear(inputs, outputs)
         nn.init.normal_(linear.weight, std=width**-0.5)
         nn.init.normal_(linear.bias, std=width**-0.5)
-        layers += [linear, nn.ReLU()]
-    return nn.Sequential(*layers[:-1])
+        layers += [linear, Centre(outputs) if centred else nn.Identity(), nn.ReLU()]
+    return nn.Sequential(*layers[:-2])
 
 
 def line_net(kind: str, depth: int, width: int) -> nn.Module:
@@ -157,14 +160,14 @@ def line_net(kind: str, depth: int, width: int) -> nn.Module:
     Raises:
         ValueError: there is no such kind.
     """
-    if kind == "small biases":
-        return small_biases(depth, width)
+    if kind.startswith("small biases"):
+        return small_biases(depth, width, centred=kind.endswith("centred"))
     if kind == "no biases":
         model = create_model("plain_rectifier", depth=depth, width=width)
         nn.init.zeros_(model.get_parameter("stem.bias"))
         return model
     if kind not in NETS:
-        raise ValueError(f"kind must be one of {[*NETS, *OTHERS[:2]]}, got {kind!r}")
+        raise ValueError(f"kind must be one of {[*NETS, *OTHERS]}, got {kind!r}")
     name, options = NETS[kind]
     return create_model(name, depth=depth, width=width, **options)
 
@@ -442,10 +445,10 @@ SHATTERING = Experiment(
         **{f"{kind}, {depth}": {"kind": kind, "depth": depth} for kind in NETS for depth in DEPTHS},
         **{
             f"{kind}, {depth}": {"kind": kind, "depth": depth}
-            for kind in OTHERS[:2]
+            for kind in OTHERS
             for depth in (24, 50)
         },
-        **{kind: {"kind": kind, "depth": 0} for kind in OTHERS[2:]},
+        **{kind: {"kind": kind, "depth": 0} for kind in NOISES},
     },
     run=run_shattering,
     profiles={

@@ -109,6 +109,19 @@ def test_small_biases_have_the_variance_of_the_weights():
         assert layer.bias.var().item() == pytest.approx(1 / 400, rel=0.3)
 
 
+def test_centring_changes_nothing_else():
+    nets = []
+    for centred in (False, True):
+        torch.manual_seed(0)
+        nets.append(chapter.small_biases(5, 6, centred))
+    same, centred = (net.state_dict() for net in nets)
+    weights = [name for name in centred if not name.endswith("running_mean")]
+    assert weights == list(same)
+    assert all(torch.equal(same[name], centred[name]) for name in weights)
+    hidden = nets[1].train()[:2](torch.randn(50, 1))
+    torch.testing.assert_close(hidden.mean(0), torch.zeros(6), atol=1e-6, rtol=0)
+
+
 def test_noise_is_the_reference_and_no_net():
     table = chapter.run_shattering(
         {"kind": "brown noise", "depth": 0}, [1], settings(width=5, points=50, lags=3)
