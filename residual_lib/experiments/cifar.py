@@ -101,8 +101,10 @@ def run(params: dict[str, Any], seeds: list[int], settings: Settings) -> pd.Data
         together=False,  # these networks fill a processor on their own
         progress=settings.progress,
     )
+    history = training.history  # with two numbers for each of up to 64,000 steps: left out
+    history = history[~history["metric"].isin(("batch_loss", "batch_error"))]
     ratios = training.probes[training.probes["metric"] == "ratio"]
-    tables = [training.history, ratios.assign(metric="branch_over_shortcut")]
+    tables = [history, ratios.assign(metric="branch_over_shortcut")]
     for seed, model in zip(training.seeds, training.models, strict=True):
         if model is not None:
             checkpoints.save(model, weights_path(params, seed, profile["steps"]))
