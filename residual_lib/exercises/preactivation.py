@@ -341,7 +341,7 @@ def factor(block):
             "block takes must fall faster than 1/l.",
         ),
     ),
-    hint="The product stays above 0 if the sum of what the blocks take, 1 - factor(block), is finite.",
+    hint="What the blocks take is 1 - factor(block); the product lasts if the sum of that is finite.",
     points=3,
 )
 
