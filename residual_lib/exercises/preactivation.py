@@ -341,7 +341,7 @@ def factor(block):
             "block takes must fall faster than 1/l.",
         ),
     ),
-    hint="What the blocks take is 1 - factor(block); the product lasts if the sum of that is finite.",
+    hint="What a block takes is 1 - factor(block); the product lasts if the sum of that is finite.",
     points=3,
 )
 
