@@ -124,13 +124,16 @@ def by_block(table: pd.DataFrame, kind: str, metric: str = "mean_square") -> pd.
 def growth_a_block(kind: str, table: pd.DataFrame) -> pd.Series:
     """What a block adds to the mean square, over the whole stack."""
     squares = by_block(table, kind)
-    return (squares[squares.columns.max()] - squares[0]) / squares.columns.max()
+    last = int(squares.columns.max())
+    return (squares[last] - squares[0]) / last
 
 
 def doublings_a_block(kind: str, table: pd.DataFrame) -> pd.Series:
     """log2 of the growth of the mean square, a block."""
     squares = by_block(table, kind)
-    return np.log2(squares[squares.columns.max()] / squares[0]) / squares.columns.max()
+    last = int(squares.columns.max())
+    growth: pd.Series = np.log2(squares[last] / squares[0])
+    return growth / last
 
 
 def growth_in_all(kind: str, table: pd.DataFrame) -> pd.Series:
@@ -166,7 +169,7 @@ CLAIMS = (
         id="5.1",
         statement=(
             "Before training, a gated shortcut with a bias of 0 takes more than a quarter off the "
-            "norm of a gradient, in each block."
+            "norm of a gradient, a block."
         ),
         source=f"{HE}, section 3",
         experiment="shortcut_product",
