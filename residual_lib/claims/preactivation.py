@@ -132,8 +132,8 @@ def doublings_a_block(kind: str, table: pd.DataFrame) -> pd.Series:
     """log2 of the growth of the mean square, a block."""
     squares = by_block(table, kind)
     last = int(squares.columns.max())
-    growth: pd.Series = np.log2(squares[last] / squares[0])
-    return growth / last
+    growth = squares[last] / squares[0]
+    return growth.map(np.log2) / last
 
 
 def growth_in_all(kind: str, table: pd.DataFrame) -> pd.Series:
