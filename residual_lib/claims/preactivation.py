@@ -178,7 +178,7 @@ CLAIMS = (
     ),
     Claim(
         id="5.2",
-        statement="With a bias of -6 it changes the norm by less than 3 % a block.",
+        statement="With a bias of -6 such a shortcut changes the norm by less than 3 % a block.",
         source=f"{HE}, section 3",
         experiment="shortcut_product",
         statistic=partial(gain, "gate, bias -6"),
@@ -399,7 +399,7 @@ CLAIMS = (
     ),
     Claim(
         id="5.24",
-        statement="There the original order's error is more than 3 points higher.",
+        statement="After 25 steps of 200 layers the original order's error is over 3 points higher.",
         source="ours",
         experiment="thousand_layers",
         statistic=deep_gap,
