@@ -399,7 +399,10 @@ CLAIMS = (
     ),
     Claim(
         id="5.24",
-        statement="After 25 steps of 200 layers the original order's error is over 3 points higher.",
+        statement=(
+            "At 200 layers, after 25 steps, the error in the original order is more than 3 points "
+            "higher."
+        ),
         source="ours",
         experiment="thousand_layers",
         statistic=deep_gap,
