@@ -249,7 +249,7 @@ def _parser() -> argparse.ArgumentParser:
     chapter = "a chapter's number or name, such as 2 or degradation (default: all)"
     profile = "quick (default: a minute a chapter) or full (a GPU, or a night)"
     add = command(run, "measure the trials that the store lacks, on all cores").add_argument
-    add("chapters", nargs="*", metavar="CHAPTER", help=chapter)
+    add("chapters", nargs="*", metavar="CHAPTER", help=f"{chapter}; or one experiment's name")
     add("--profile", default="quick", metavar="P", help=profile)
     add("--seeds", type=_positive, metavar="N", help="seeds 0 to N-1 (default: the profile's)")
     add("--device", default="auto", metavar="D", help="auto (default), cpu, cuda, cuda:0 or mps")

@@ -54,7 +54,7 @@ def lines(capsys):
     return capsys.readouterr().out.splitlines()
 
 
-@pytest.mark.parametrize("chapter", [[], ["2"], ["degradation"], ["2", "degradation"]])
+@pytest.mark.parametrize("chapter", [[], ["2"], ["degradation"], ["2", "toy"]])
 def test_run_fills_the_store_and_says_so(capsys, chapter):
     assert main(["run", *chapter, "--device", "cpu"]) == 0
     first = lines(capsys)

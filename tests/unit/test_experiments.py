@@ -341,6 +341,14 @@ def test_experiments_are_found_by_chapter_number_or_name(course):
     assert names(fill.selected([])) == ["a", "b", "c"]
 
 
+def test_one_experiment_can_be_selected_alone(course):
+    assert names(fill.selected(["b"])) == ["b"]
+    assert names(fill.selected(["b", "gradients"])) == ["b", "a"]
+    assert names(fill.selected([])) == ["a", "b", "c"]
+    with pytest.raises(ValueError, match="there is no chapter 'd'"):
+        fill.selected(["d"])
+
+
 @pytest.mark.parametrize("unknown", [3, "3", "degradations", "-1"])
 def test_an_unknown_chapter_is_told_what_exists(course, unknown):
     with pytest.raises(ValueError, match=r"there are: 1 \(gradients\), 2 \(degradation\)"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from residual_lib.experiments.framework import registry
 from residual_lib.experiments.framework.experiment import Experiment, Key
 from residual_lib.experiments.framework.registry import list_experiments
 from residual_lib.experiments.framework.store import Store, Trial
@@ -58,15 +59,22 @@ class Report:
 _SUMMED = ("trials", "stored", "run", "diverged", "failed", "seconds")
 
 
-def selected(chapters: Sequence[int | str]) -> list[Experiment]:
-    """The experiments of these chapters, or, if none is named, all that need no more than is here.
+def selected(names: Sequence[int | str]) -> list[Experiment]:
+    """The experiments of these chapters, or of these names; of none, all that lack nothing here.
+
+    Where a chapter and an experiment have one name, it stands for the chapter.
 
     Raises:
-        ValueError: there is no such chapter.
+        ValueError: there is no such chapter, and no such experiment.
     """
-    if not chapters:
+    if not names:
         return [x for x in list_experiments() if not (x.lacks and x.lacks())]
-    found = [experiment for chapter in chapters for experiment in list_experiments(chapter)]
+    by_name = {experiment.name: [experiment] for experiment in list_experiments()}
+    chapters = {module.__name__.rpartition(".")[2] for module in registry.chapters().values()}
+    found = []
+    for name in names:
+        alone = by_name.get(str(name)) if str(name) not in chapters else None
+        found += alone or list_experiments(name)
     return list({experiment.name: experiment for experiment in found}.values())
 
 

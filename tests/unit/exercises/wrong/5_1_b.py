@@ -1,0 +1,3 @@
+# hint: take a root
+left = 0.9**54
+factor = 1 - 0.5 / 54

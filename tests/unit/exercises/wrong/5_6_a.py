@@ -1,0 +1,3 @@
+# hint: A factor of 1 is the identity
+def factor(block):
+    return 1.0
