@@ -398,6 +398,16 @@ def test_filling_measures_all_experiments_in_one_go_and_counts(tmp_path):
     assert [(line.stored, line.run) for line in anew.lines] == [(0, 5)]
 
 
+def test_a_trial_that_two_experiments_share_is_measured_once(tmp_path):
+    log = tmp_path / "runs"
+    shared = {"level": 0.0, "count": str(log)}
+    first = toy_chapter.experiment("first", variants={"a": shared, "b": {**shared, "level": 1.0}})
+    second = toy_chapter.experiment("second", variants={"also a": shared})
+    report = fill.fill([first, second], seeds=3, device="cpu", jobs=1, progress=False)
+    assert log.read_text().split("\n")[:-1] == ["[0, 1, 2]", "[0, 1, 2]"]
+    assert [(x.trials, x.stored, x.run) for x in report.lines] == [(6, 0, 6), (3, 3, 0)]
+
+
 def test_a_failure_while_filling_is_reported_and_stops_no_other():
     bad = toy_chapter.experiment("bad", variants={"v": {"level": 0.0, "fail": True}})
     report = fill.fill([bad, toy_chapter.experiment()], device="cpu", jobs=1, progress=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from residual_lib.experiments.framework import registry
 from residual_lib.experiments.framework.experiment import Experiment, Key
@@ -113,10 +114,20 @@ def fill(
     store = Store()
     before: dict[str, dict[Key, Trial]] = {}
     units: list[Unit] = []
+    planned: set[Path] = set()
     for experiment in having:
         wanted = experiment.seeds(profile, seeds)
-        before[experiment.name] = {} if fresh else experiment.stored(store, profile, wanted)
-        units += experiment.units(store, profile, wanted, before[experiment.name])
+        found = {} if fresh else experiment.stored(store, profile, wanted)
+        before[experiment.name] = found
+        # A trial that two experiments share is measured once, for the first of them.
+        done = set(found)
+        for variant in experiment.variants:
+            for seed in wanted:
+                path = experiment.trial_path(store, variant, seed, profile)
+                if path in planned:
+                    done.add((variant, seed))
+                planned.add(path)
+        units += experiment.units(store, profile, wanted, done)
     outcomes = []
     if units:
         outcomes = measure(units, store, device=device, jobs=jobs, progress=progress)
@@ -139,12 +150,13 @@ def _line(
     wanted = experiment.seeds(profile, seeds)
     own = [outcome for outcome in outcomes if outcome.unit.experiment.name == experiment.name]
     failed = sum(len(outcome.unit.seeds) for outcome in own if outcome.error)
+    run = sum(len(outcome.unit.seeds) for outcome in own) - failed
     trials = before | experiment.stored(store, profile, wanted, but=before)
     return Line(
         experiment=experiment.name,
         trials=len(experiment.variants) * len(wanted),
-        stored=len(before),
-        run=sum(len(outcome.unit.seeds) for outcome in own) - failed,
+        stored=len(trials) - run,
+        run=run,
         diverged=sum("diverged" in set(trial.table["metric"]) for trial in trials.values()),
         failed=failed,
         seconds=sum(trial.provenance["seconds"] for trial in trials.values()),
