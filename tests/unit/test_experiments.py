@@ -264,8 +264,9 @@ def test_a_line_needs_a_table_of_an_experiment():
 def test_provenance_names_what_decides_about_numbers(monkeypatch):
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "0")
     monkeypatch.setattr(provenance.sys, "argv", ["/some/where/residual_lib/__main__.py", "run"])
+    monkeypatch.setattr(provenance.sys, "argv", [*provenance.sys.argv, "--data", "/home/me/cifar"])
     facts = toy_chapter.experiment().table(**CPU).attrs["provenance"]
-    assert facts["commands"] == ["python -m residual_lib run"]
+    assert facts["commands"] == ["python -m residual_lib run --data cifar"]
     assert facts["dates"] == ["1970-01-01T00:00:00Z"] * 2
     assert set(facts["versions"]) == {"residual_lib", "python", "torch", "numpy"}
     assert facts["settings"] == {"seeds": 5, "steps": 20}

@@ -40,7 +40,8 @@ def command() -> str:
     """What was started, without this machine's folders."""
     program = Path(sys.argv[0])
     if program.name == "__main__.py":
-        arguments = sys.argv[1:]
+        # Where the reader keeps data is no part of what was measured.
+        arguments = [Path(a).name if os.path.isabs(a) else a for a in sys.argv[1:]]
         return shlex.join(["python", "-m", program.parent.name, *arguments])
     return "notebook" if "ipykernel" in sys.modules else program.name or "python"
 
