@@ -29,10 +29,10 @@ class Condition:
 
     def __str__(self) -> str:
         if self.high == inf:
-            return f"above {self.low:g}"
+            return f"above {self.low:.4g}"
         if self.low == -inf:
-            return f"below {self.high:g}"
-        return f"between {self.low:g} and {self.high:g}"
+            return f"below {self.high:.4g}"
+        return f"between {self.low:.4g} and {self.high:.4g}"
 
 
 def above(low: float) -> Condition:
