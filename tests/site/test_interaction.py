@@ -83,6 +83,9 @@ def test_every_explorer_answers_to_the_mouse(page: Page, address: str, path: str
             slider.click(position={"x": x, "y": box["height"] / 2})
         elif boxes.count():
             explorer.locator("input[type=radio]:not(:checked)").first.click()
+        elif (menu := explorer.locator("select")).count():
+            chosen = menu.first.evaluate("e => e.selectedIndex")
+            menu.first.select_option(index=0 if chosen else 1)
         else:
             explorer.locator("input[type=checkbox]").first.click()
         assert _frame(explorer) != before
