@@ -117,6 +117,9 @@ class Linear extends Part {
     this.inputs = inputs;
     this.outputs = outputs;
     this.biased = biased;
+    // Derivatives cancel, and a ReLU turns a sum's rounding into another sign: in single precision
+    // deep networks left PyTorch's path by 1 % within a hundred steps.
+    this.line = new Float64Array(inputs);
     this.size = inputs * outputs + (biased ? outputs : 0);
   }
 
@@ -144,19 +147,27 @@ class Linear extends Part {
 
   /** @override @param {Float32Array} dy @param {number} rows */
   backward(dy, rows) {
-    const { inputs, outputs, biased, w, dw, db, x, dx } = this;
-    dx.fill(0, 0, rows * inputs);
-    for (let r = 0, at = 0; r < rows; r++) {
-      const from = r * inputs;
-      for (let o = 0; o < outputs; o++, at++) {
-        const d = dy[at];
+    const { inputs, outputs, biased, w, dw, db, x, dx, line } = this;
+    for (let o = 0; o < outputs; o++) {
+      line.fill(0);
+      let sum = 0;
+      for (let r = 0; r < rows; r++) {
+        const d = dy[r * outputs + o];
         if (d === 0) continue; // half of them behind a ReLU
-        if (biased) db[o] += d;
-        for (let i = 0, k = o * inputs; i < inputs; i++, k++) {
-          dw[k] += d * x[from + i];
-          dx[from + i] += d * w[k];
-        }
+        sum += d;
+        for (let i = 0, from = r * inputs; i < inputs; i++) line[i] += d * x[from + i];
       }
+      for (let i = 0, from = o * inputs; i < inputs; i++) dw[from + i] += line[i];
+      if (biased) db[o] += sum;
+    }
+    for (let r = 0; r < rows; r++) {
+      line.fill(0);
+      for (let o = 0; o < outputs; o++) {
+        const d = dy[r * outputs + o];
+        if (d === 0) continue;
+        for (let i = 0, from = o * inputs; i < inputs; i++) line[i] += d * w[from + i];
+      }
+      dx.set(line, r * inputs);
     }
     return dx;
   }
