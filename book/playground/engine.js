@@ -541,6 +541,19 @@ export class Network {
     return loss;
   }
 
+  /**
+   * Loss and gradients of a batch that nothing is learned from, not even by the norms' statistics.
+   * @param {Float32Array} x @param {Float32Array} y @param {number} rows
+   */
+  rehearse(x, y, rows) {
+    const kept = this.statistics.slice();
+    this.forward(x, rows, true);
+    const loss = this.loss(y);
+    this.backward();
+    this.statistics.set(kept);
+    return loss;
+  }
+
   /** Norm of the last gradient by each layer's weights. @returns {Float32Array} stem to head */
   gradientNorms() {
     return Float32Array.from(this.layers, ({ dw }) => {
