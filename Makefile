@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help install book serve run test test-unit test-notebooks test-environments test-colab test-site lint bench clean
+.PHONY: help install book serve run test test-unit test-playground playground-types test-notebooks test-environments test-colab test-site lint bench clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -30,11 +30,19 @@ book: $(READY) ## build the site into _build/html
 serve: book ## build the site and open it at http://localhost:8000
 	@$(BIN)/python book/serve.py
 
-test: test-unit test-notebooks test-environments ## everything that a change must pass, but the site's own tests
+test: test-unit test-playground test-notebooks test-environments ## everything that a change must pass, but the site's own tests
 
 test-unit: $(READY) ## library: unit tests with coverage
 	@echo "==> unit tests"
 	@$(BIN)/python -m pytest tests/unit --cov --cov-report=term
+
+test-playground: $(READY) ## playground: its modules in Node, its arithmetic against PyTorch
+	@echo "==> playground"
+	@$(BIN)/python -m pytest tests/playground
+
+playground-types: $(READY) ## playground: bring TypeScript from npm, and check the types too
+	@$(BIN)/python tools/install_typescript.py
+	@$(BIN)/python -m pytest tests/playground -k types
 
 test-notebooks: $(READY) run ## chapters: every notebook executed, every verdict compared
 	@echo "==> notebooks"

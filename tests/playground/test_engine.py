@@ -179,7 +179,8 @@ def measure(case: dict[str, Any], seed: int) -> tuple[dict[str, Any], dict[str, 
 def results(node, tmp_path_factory):
     """PyTorch's and the engine's answers to every case: Node starts once."""
     torch.set_num_threads(1)
-    fixtures, expected = zip(*(measure(case, seed) for seed, case in enumerate(CASES)))
+    measured = [measure(case, seed) for seed, case in enumerate(CASES)]
+    fixtures, expected = zip(*measured, strict=True)
     path = tmp_path_factory.mktemp("playground") / "fixtures.json"
     path.write_text(json.dumps(fixtures))
     answers = json.loads(node("answer.js", path))
