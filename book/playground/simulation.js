@@ -27,7 +27,7 @@ const LIVE = ['rate', 'momentum', 'speed', 'cut'];
 /** The picture's sides go from -REACH to REACH. */
 export const REACH = 1.2;
 /** Points on a side of the decision boundary's picture; of a curve, three times as many. */
-export const GRID = 40;
+export const GRID = 32;
 
 /**
  * Where the field is measured: on a line, or on a square row by row from its lower left corner.

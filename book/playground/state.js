@@ -16,7 +16,8 @@ import { DATA } from './data.js';
 const oneOf = (initial, values) => ({
   initial,
   values,
-  allowed: values.length > 12 ? `${values[0]}, ${values[1]}, ... ${values.at(-1)}` : values.join(', '),
+  allowed:
+    values.length > 12 ? `${values[0]}, ${values[1]}, ... ${values.at(-1)}` : values.join(', '),
   read: (text) => values.find((value) => String(value) === text),
 });
 
@@ -47,7 +48,7 @@ export const FIELDS = {
   depth: oneOf(20, range(2, 64, 2)),
   width: oneOf(16, [2, 4, 8, 16, 32]),
   activation: oneOf('relu', Object.keys(ACTIVATIONS)),
-  norm: oneOf('none', ['none', 'batch']),
+  norm: oneOf('batch', ['none', 'batch']),
   init: oneOf('he', Object.keys(SCHEMES)),
   /** whether branches start at 0 */
   zero: oneOf(0, [0, 1]),

@@ -6,7 +6,10 @@ import { Random } from '../../book/playground/random.js';
 const MADE = DATA.filter((name) => name !== 'digits');
 const rows = ({ x, y, count }) => {
   const inputs = x.length / count;
-  return Array.from({ length: count }, (_, r) => [...x.subarray(r * inputs, (r + 1) * inputs), y[r]]);
+  return Array.from({ length: count }, (_, r) => [
+    ...x.subarray(r * inputs, (r + 1) * inputs),
+    y[r],
+  ]);
 };
 
 test('a seed repeats its data, and train and test differ', () => {

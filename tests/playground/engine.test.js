@@ -21,7 +21,11 @@ const batch = () => {
 };
 
 test('a wrong option is refused by name', () => {
-  for (const [name, value] of [['kind', 'toString'], ['activation', 'sin'], ['norm', 'layer']]) {
+  for (const [name, value] of [
+    ['kind', 'toString'],
+    ['activation', 'sin'],
+    ['norm', 'layer'],
+  ]) {
     assert.throws(() => make({ [name]: value }), new RegExp(`^RangeError: ${name} must be one of`));
   }
   for (const depth of [0, 3, NaN]) assert.throws(() => make({ depth }), /depth must be an even/);
@@ -40,7 +44,10 @@ test('weights have the variance of their scheme, biases are 0', () => {
 });
 
 test('orthogonal weights are orthonormal times the gain, along the shorter side', () => {
-  for (const [activation, square] of [['relu', 2], ['tanh', 1]]) {
+  for (const [activation, square] of [
+    ['relu', 2],
+    ['tanh', 1],
+  ]) {
     const [stem, inner, , , , head] = make({ activation }, 'orthogonal').layers;
     for (const { w, inputs, outputs } of [stem, inner, head]) {
       const across = outputs <= inputs;
@@ -76,7 +83,10 @@ test('the equation: blocks that start at 0 and blocks that are cut are their sho
     for (const block of cut.blocks) block.cut = true;
     for (const network of [zero, cut]) {
       const { layers } = network;
-      for (const [mine, its] of [[layers[0], without.layers[0]], [layers.at(-1), without.layers[1]]]) {
+      for (const [mine, its] of [
+        [layers[0], without.layers[0]],
+        [layers.at(-1), without.layers[1]],
+      ]) {
         mine.w.set(its.w);
         mine.b.set(its.b);
       }

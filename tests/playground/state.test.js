@@ -91,14 +91,20 @@ test('unknown and repeated settings are left out and reported', () => {
 test('what is right is kept beside what is wrong', () => {
   const { state, replaced } = read('depth=8&width=17&kind=rezero&cut=3');
   assert.deepEqual(state, { ...defaults(), depth: 8, kind: 'rezero', cut: [3] });
-  assert.deepEqual(replaced.map(({ field }) => field), ['width']);
+  assert.deepEqual(
+    replaced.map(({ field }) => field),
+    ['width'],
+  );
   assert.match(replaced[0].message, /Allowed: 2, 4, 8, 16, 32/);
 });
 
 test('a block that is not there is not cut', () => {
   const { state, replaced } = read('depth=8&cut=1,4');
   assert.deepEqual(state.cut, []);
-  assert.deepEqual(replaced.map(({ field, given }) => [field, given]), [['cut', '4']]);
+  assert.deepEqual(
+    replaced.map(({ field, given }) => [field, given]),
+    [['cut', '4']],
+  );
 });
 
 test('an endless address is not read', () => {
@@ -111,7 +117,9 @@ test('random addresses never throw', () => {
   let seed = 1;
   const random = (below) => (seed = (seed * 48271) % 2147483647) % below;
   for (let round = 0; round < 2000; round++) {
-    const query = Array.from({ length: random(60) }, () => String.fromCharCode(random(300))).join('');
+    const query = Array.from({ length: random(60) }, () => String.fromCharCode(random(300))).join(
+      '',
+    );
     const { state } = read(query);
     assert.deepEqual(clean(write(state)), state);
   }

@@ -14,7 +14,7 @@ from conftest import HERE, PLAYGROUND, ROOT, decode, node_path
 
 from residual_lib import data
 
-MODULES = ["data", "engine", "random", "simulation", "state", "worker"]
+MODULES = ["data", "engine", "presets", "random", "simulation", "state", "worker"]
 
 
 def test_javascript_tests_pass(node):

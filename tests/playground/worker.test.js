@@ -38,7 +38,10 @@ test('opens, steps, plays, pauses, tunes and resets', async () => {
 });
 
 test('of two that are asked for at once the later one counts', async () => {
-  await Promise.all([send({ state: { ...state, depth: 6 } }), send({ state: { ...state, depth: 8 } })]);
+  await Promise.all([
+    send({ state: { ...state, depth: 6 } }),
+    send({ state: { ...state, depth: 8 } }),
+  ]);
   assert.equal(last().sides[0].gradient.length, 8);
 });
 

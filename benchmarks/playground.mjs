@@ -1,6 +1,6 @@
-// node bench.js: milliseconds a training step takes, for the largest network of the playground.
-import { KINDS, Network } from './engine.js';
-import { Random } from './random.js';
+// node benchmarks/playground.mjs: milliseconds a training step takes, for the largest network of the playground.
+import { KINDS, Network } from '../book/playground/engine.js';
+import { Random } from '../book/playground/random.js';
 
 const [depth, width, batch, steps] = [64, 16, 32, 100];
 for (const norm of /** @type {const} */ (['none', 'batch'])) {
