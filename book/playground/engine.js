@@ -38,7 +38,7 @@ export const KINDS = {
   preactivation: { shortcut: () => 1, after: false, preactivation: true },
   // Bachlechner et al. 2020: x + alpha F(x), alpha learned from 0, nothing after the sum
   rezero: { shortcut: () => 1, after: false, learned: true },
-  // He et al. 2016, equation 3
+  // He et al. 2016, section 3: the identity times a constant
   scaled: { shortcut: (factor) => factor, after: true },
 };
 
@@ -67,7 +67,10 @@ export const SCHEMES = {
 /** @type {Float32Array} */
 const NOTHING = new Float32Array(0);
 
-/** What the parts share. `y` is the output of the last forward pass, `dx` of the last backward. */
+/**
+ * What the parts share; by itself the identity. `y` is the output of the last forward pass, `dx`
+ * of the last backward pass.
+ */
 class Part {
   /** number of parameters */
   size = 0;
@@ -87,16 +90,16 @@ class Part {
   adopt(_parameters, _gradients, _kept) {}
 
   /**
-   * @param {Float32Array} x @param {number} rows @param {boolean} training
+   * @param {Float32Array} x @param {number} _rows @param {boolean} _training
    * @returns {Float32Array}
    */
-  forward(x, rows, training) {
-    throw new Error(`forward of ${[x, rows, training]}`);
+  forward(x, _rows, _training) {
+    return x;
   }
 
-  /** @param {Float32Array} dy @param {number} rows @returns {Float32Array} */
-  backward(dy, rows) {
-    throw new Error(`backward of ${[dy, rows]}`);
+  /** @param {Float32Array} dy @param {number} _rows @returns {Float32Array} */
+  backward(dy, _rows) {
+    return dy;
   }
 }
 
