@@ -9,7 +9,7 @@ from statistics import median
 import pytest
 import torch
 
-_RATIOS: list[tuple[str, float, float, float]] = []
+_RATIOS: list[tuple[str, float, float | None, float]] = []
 
 
 @pytest.fixture(autouse=True)
@@ -29,7 +29,13 @@ def compare(benchmark: Callable) -> Callable:
     """
 
     def run(
-        name: str, ours: Callable, theirs: Callable, *, limit: float, rounds: int, warmup: int = 2
+        name: str,
+        ours: Callable,
+        theirs: Callable,
+        *,
+        limit: float | None,
+        rounds: int,
+        warmup: int = 2,
     ) -> float:
         times: dict[Callable, list[float]] = {ours: [], theirs: []}
 
@@ -60,6 +66,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     width = max(len(name) for name, *_ in _RATIOS)
     terminalreporter.write_line(f"{'':{width}}  ratio  limit  the one compared with, ms")
     for name, ratio, limit, base in _RATIOS:
-        verdict = "" if ratio <= limit else "  over the limit"
-        line = f"{name:{width}}  {ratio:5.2f}  {limit:5.2f}  {base * 1e3:9.2f}{verdict}"
+        verdict = "" if limit is None or ratio <= limit else "  over the limit"
+        bound = "none" if limit is None else f"{limit:.2f}"
+        line = f"{name:{width}}  {ratio:5.2f}  {bound:>5}  {base * 1e3:9.2f}{verdict}"
         terminalreporter.write_line(line)
