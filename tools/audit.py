@@ -15,6 +15,7 @@ import tempfile
 import threading
 from pathlib import Path
 from statistics import median_low
+from typing import Any
 
 import npm
 from browsers import chromium
@@ -26,6 +27,11 @@ from builder import hosting
 from builder.paths import BUILD, HTML
 
 LEAST = {"performance": 95, "accessibility": 100, "best-practices": 100, "seo": 100}
+TOLD = {
+    "largest-contentful-paint": "largest paint",
+    "total-blocking-time": "blocked",
+    "cumulative-layout-shift": "shift",
+}
 PAGES = [
     "index.html",
     "chapters/02_degradation.html",
@@ -104,11 +110,22 @@ def _load(command: list[str | Path], environment: dict[str, str]) -> dict[str, i
         if done.returncode != 0 or not report.exists():
             raise RuntimeError(f"Lighthouse failed:\n{done.stderr.strip()}")
         answer = json.loads(report.read_text(encoding="utf-8"))
-    for name, audit in answer["audits"].items():
-        if audit["score"] is not None and audit["score"] < 0.9:
-            print(f"      {name}: {audit.get('displayValue') or audit['title']}", flush=True)
     # An audit that couldn't be made leaves its category without a mark.
-    return {name: round(100 * (answer["categories"][name]["score"] or 0)) for name in LEAST}
+    marks = {name: round(100 * (answer["categories"][name]["score"] or 0)) for name in LEAST}
+    print(f"      {_told(answer, marks)}", flush=True)
+    return marks
+
+
+def _told(answer: dict[str, Any], marks: dict[str, int]) -> str:
+    """What a load took, and which audits of a category below 100 failed."""
+    audits = answer["audits"]
+    parts = [f"{told} {audits[name].get('displayValue', 'unknown')}" for name, told in TOLD.items()]
+    for name in marks:
+        if name == "performance" or marks[name] == 100:
+            continue
+        asked = {each["id"] for each in answer["categories"][name]["auditRefs"] if each["weight"]}
+        parts += [audits[each]["title"] for each in asked if audits[each]["score"] == 0]
+    return ", ".join(parts)
 
 
 def table(marks: dict[str, dict[str, int]]) -> str:

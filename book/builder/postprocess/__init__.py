@@ -8,7 +8,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from . import front, head, icons, images, names, policy, scripts, search, stylesheet
+from . import (
+    formulas,
+    front,
+    head,
+    icons,
+    images,
+    names,
+    policy,
+    scripts,
+    search,
+    stylesheet,
+    theme,
+)
 
 
 def run(site: Path) -> None:
@@ -20,9 +32,12 @@ def run(site: Path) -> None:
         html = scripts.lighten(html, search_page=path.name == "search.html")
         html = names.as_written(images.give_sizes(html, path))
         pages[path] = head.complete(html, static="../" * depth + "_static")
+    scripts.drop_unused(site / "_static")
     stylesheet.merge(pages, site / "_static")
     icons.subset(site / "_static")
+    formulas.subset(pages.values(), site / "_static")
     search.tidy(site / "_static")
+    theme.tidy(site / "_static")
     front.add(pages, site)
     for path, html in pages.items():
         path.write_text(policy.with_policy(html), encoding="utf-8")
