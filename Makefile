@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help install book serve run test test-unit test-playground playground-types test-notebooks test-environments test-colab test-site audit lint bench clean
+.PHONY: help install book pdf zip serve run test test-unit test-playground playground-types test-notebooks test-environments test-colab test-site audit lint bench clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -56,7 +56,13 @@ COLAB_CONSTRAINTS ?=
 test-colab: $(READY) ## chapters under a given list of Colab's packages: make test-colab COLAB_CONSTRAINTS=FILE
 	@COLAB_CONSTRAINTS=$(abspath $(COLAB_CONSTRAINTS)) $(BIN)/python -m pytest tests/environments -k colab
 
-test-site: $(READY) book ## built site: in a real browser
+pdf: $(READY) book ## print the whole course: _build/html/residual-connections.pdf (needs Chromium)
+	@$(BIN)/python book/pdf.py
+
+zip: $(READY) pdf ## pack the site for reading without a network: _build/html/residual-connections.zip
+	@$(BIN)/python book/archive.py
+
+test-site: $(READY) zip ## built site: in a real browser
 	@echo "==> site"
 	@$(BIN)/python -m pytest tests/site
 
