@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help install book serve run test test-unit test-playground playground-types test-notebooks test-environments test-colab test-site lint bench clean
+.PHONY: help install book pdf zip serve run test test-unit test-playground playground-types test-notebooks test-environments test-colab test-site audit lint bench clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -41,7 +41,7 @@ test-playground: $(READY) ## playground: its modules in Node, its arithmetic aga
 	@$(BIN)/python -m pytest tests/playground
 
 playground-types: $(READY) ## playground: bring TypeScript from npm, and check the types too
-	@$(BIN)/python tools/install_typescript.py
+	@$(BIN)/python tools/npm.py typescript
 	@$(BIN)/python -m pytest tests/playground -k types
 
 test-notebooks: $(READY) run ## chapters: every notebook executed, every verdict compared
@@ -56,9 +56,18 @@ COLAB_CONSTRAINTS ?=
 test-colab: $(READY) ## chapters under a given list of Colab's packages: make test-colab COLAB_CONSTRAINTS=FILE
 	@COLAB_CONSTRAINTS=$(abspath $(COLAB_CONSTRAINTS)) $(BIN)/python -m pytest tests/environments -k colab
 
-test-site: $(READY) book ## built site: in a real browser
+pdf: $(READY) book ## print the whole course: _build/html/residual-connections.pdf (needs Chromium)
+	@$(BIN)/python book/pdf.py
+
+zip: $(READY) pdf ## pack the site for reading without a network: _build/html/residual-connections.zip
+	@$(BIN)/python book/archive.py
+
+test-site: $(READY) zip ## built site: in a real browser
 	@echo "==> site"
 	@$(BIN)/python -m pytest tests/site
+
+audit: $(READY) book ## built site: Lighthouse's marks (from npm), which may not be too low
+	@$(BIN)/python tools/audit.py
 
 lint: $(READY) ## format, lint and types
 	@$(BIN)/python -m ruff check .

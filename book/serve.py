@@ -5,9 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 import webbrowser
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
+from builder import hosting
 from builder.paths import HTML
 
 
@@ -20,9 +19,7 @@ def main() -> int:
         print("There is no site yet: run `make book` first", file=sys.stderr)
         return 1
     try:
-        server = ThreadingHTTPServer(
-            ("127.0.0.1", options.port), partial(SimpleHTTPRequestHandler, directory=str(HTML))
-        )
+        server = hosting.server(HTML, options.port)
     except OSError as error:
         print(f"Port {options.port} can't be used ({error}): try --port 0", file=sys.stderr)
         return 1

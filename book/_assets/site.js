@@ -6,3 +6,18 @@ document.addEventListener("click", (event) => {
   const button = event.target.closest("[data-action]");
   if (button && Object.hasOwn(actions, button.dataset.action)) actions[button.dataset.action]();
 });
+
+// Offline reading, see offline.js. A folder on the disk (file:) needs no worker, and may have none.
+if ("serviceWorker" in navigator && location.protocol.startsWith("http")) {
+  addEventListener("load", async () => {
+    try {
+      const root = new URL(document.documentElement.dataset.content_root, location.href);
+      await navigator.serviceWorker.register(new URL("sw.js", root));
+      const { active } = await navigator.serviceWorker.ready;
+      const parts = performance.getEntriesByType("resource").map(({ name }) => name);
+      active.postMessage([location.href.split("#")[0], ...parts]);
+    } catch {
+      // Private windows refuse: the page is read online.
+    }
+  });
+}

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import functools
-import http.server
-import os
-import shutil
-import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "book"))
+sys.path.insert(0, str(ROOT / "tools"))
+
+import browsers
+from builder import hosting
+
 HTML = ROOT / "_build" / "html"
 SCREENSHOTS = ROOT / "_build" / "screenshots"
 WIDE, NARROW = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
@@ -36,16 +37,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         pytest.exit("there is no site in _build/html: run `make book` first", returncode=1)
 
 
-class _Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *arguments: object) -> None:
-        pass
-
-
 @pytest.fixture(scope="session")
 def address() -> Iterator[str]:
     """Where the site is served; ends with '/'."""
-    handler = functools.partial(_Quiet, directory=str(HTML))
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server = hosting.server(HTML)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}/"
     server.shutdown()
@@ -54,33 +49,18 @@ def address() -> Iterator[str]:
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
+        try:
+            path = browsers.chromium(playwright)
+        except RuntimeError as error:
+            pytest.exit(str(error), returncode=1)
         browser = playwright.chromium.launch(
-            executable_path=_chromium(playwright),
+            executable_path=path,
             args=["--disable-quic", "--no-first-run", "--disable-background-networking"],
             # Chromium's own sandbox needs rights that containers and root don't have.
             chromium_sandbox=False,
         )
         yield browser
         browser.close()
-
-
-def _chromium(playwright: Playwright) -> str:
-    """Playwright's own, else the system's, else Playwright installs its own."""
-    own = playwright.chromium.executable_path
-    if os.path.exists(own):
-        return own
-    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-    for name in names:
-        if found := shutil.which(name):
-            return found
-    command = [sys.executable, "-m", "playwright", "install", "chromium"]
-    if subprocess.run(command, check=False).returncode == 0 and os.path.exists(own):
-        return own
-    pytest.exit(
-        "the site tests need Chromium, and `playwright install chromium` failed: install the "
-        f"package 'chromium' of your system, or any of {', '.join(names)}, on PATH",
-        returncode=1,
-    )
 
 
 @pytest.fixture

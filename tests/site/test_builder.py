@@ -5,14 +5,9 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import sys
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
-
-sys.path.insert(0, str(ROOT / "book"))
-
 from builder import fingerprint
 from builder.postprocess import head, images, policy, scripts, stylesheet
 from builder.steps import Steps, duration

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import gzip
 from urllib.parse import unquote, urlsplit
 
 import pytest
+from builder import hosting
 from conftest import HTML, pages
 from playwright.sync_api import Browser
 
-LIMIT_KB = 300
-COMPRESSED = {".html", ".css", ".js", ".svg", ".json"}
+LIMIT_KB = 250
 
 
 def test_first_view_is_light(
@@ -38,5 +37,4 @@ def _size(path: str) -> int:
         file /= "index.html"
     if not file.is_file():  # data: addresses
         return 0
-    raw = file.read_bytes()
-    return len(gzip.compress(raw, 6)) if file.suffix in COMPRESSED else len(raw)
+    return hosting.weight(file)

@@ -20,7 +20,6 @@ _UNUSED = [
     "_static/styles",
     "_static/vendor",
     "_static/locales",
-    "_static/scripts/fontawesome.js",
     "_sphinx_design_static",
 ]
 

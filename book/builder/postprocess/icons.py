@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from pathlib import Path
 
-from fontTools import subset as fonttools
-
+from . import fonts
 from .stylesheet import NAME
 
 _GLYPH = re.compile(r"""(?:--fa|content)\s*:\s*["'](.)["']""")
@@ -29,22 +27,9 @@ def subset(static: Path) -> None:
         if not font:
             return found[0]
         small = static / FOLDER / Path(font[1]).name
-        if not small.exists() and not _cut(static / font[1], small, glyphs):
+        if not small.exists() and not fonts.cut(static / font[1], small, glyphs):
             return ""
         address = f'src:url("{FOLDER}/{small.name}") format("woff2")'
         return re.sub(r"src:[^;}]*", lambda _: address, found[0])
 
     sheet.write_text(_FACE.sub(face, css), encoding="utf-8")
-
-
-def _cut(source: Path, target: Path, glyphs: set[int]) -> bool:
-    logging.getLogger("fontTools").setLevel(logging.WARNING)
-    options = fonttools.Options(flavor="woff2", layout_features=[], drop_tables=["GSUB", "GPOS"])
-    font = fonttools.load_font(str(source), options)
-    if not glyphs & set(font.getBestCmap()):
-        return False
-    cutter = fonttools.Subsetter(options)
-    cutter.populate(unicodes=glyphs)
-    cutter.subset(font)
-    fonttools.save_font(font, str(target), options)
-    return True
