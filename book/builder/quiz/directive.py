@@ -26,8 +26,8 @@ STATIC = Path(__file__).parent / "static"
 QUESTIONS = ROOT / "book" / "questions"
 
 
-class element(nodes.General, nodes.Element):
-    """An HTML element: `tag`, its `attributes`, and whatever nodes stand in it."""
+class element(nodes.General, nodes.TextElement):
+    """An HTML element: `tag`, its `attributes`, and whatever nodes stand in it, text included."""
 
 
 def tag(name: str, /, *children: nodes.Node | str, **attributes: str | bool) -> element:
@@ -151,7 +151,8 @@ class Quiz(SphinxDirective):
 
     def _link(self, section: str) -> element:
         """To the section by its heading; the test of the site's links says if it isn't there."""
-        to = nodes.reference("", "", *self._inline(section), refuri=f"#{nodes.make_id(section)}")
+        anchor = f"#{nodes.make_id(section)}"
+        to = nodes.reference("", "", *self._inline(section), refuri=anchor, internal=True)
         return tag("p", "Read again: ", to, class_="rl-section")
 
     def _blocks(self, text: str) -> list[nodes.Node]:
@@ -174,7 +175,7 @@ def _marks() -> element:
     """How the reader's own answer compares is for the reader to say."""
     return tag(
         "p",
-        "Was yours as good? ",
+        tag("span", "Was yours as good?"),
         tag("button", "Yes", type="submit", value="yes"),
         tag("button", "Not yet", type="submit", value="no"),
         class_="rl-marks",
