@@ -79,7 +79,7 @@ class Quiz(SphinxDirective):
         if question.choices:
             parts.append(tag("div", *self._radios(own, question.choices), class_="rl-choices"))
         if question.number:
-            parts.append(_number_field(own, question.number))
+            parts.append(_number_field(question.number))
         if checked:
             parts.append(tag("button", "Check", type="submit", hidden=True))
         answer = [
@@ -163,12 +163,17 @@ class Quiz(SphinxDirective):
         return [*found, *messages]
 
 
-def _number_field(own: str, number: Number) -> element:
-    field = tag("input", type="number", step="any", required=True, autocomplete="off")
-    field["attributes"] |= {"id": f"{own}-number", "inputmode": "decimal"}
-    label = tag("label", "Your number", for_=f"{own}-number")
-    unit = tag("label", number.unit, for_=f"{own}-number") if number.unit else ""
-    return tag("div", label, field, unit, class_="rl-number")
+def _number_field(number: Number) -> element:
+    field = tag(
+        "input",
+        type="number",
+        step="any",
+        inputmode="decimal",
+        required=True,
+        autocomplete="off",
+    )
+    unit = [tag("span", number.unit)] if number.unit else []
+    return tag("label", tag("span", "Your number"), field, *unit, class_="rl-number")
 
 
 def _marks() -> element:
