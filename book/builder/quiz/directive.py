@@ -89,11 +89,14 @@ class Quiz(SphinxDirective):
         ]
         if not checked:
             answer.append(_marks())
+        fields = tag("fieldset", *parts, aria_labelledby=f"{own}-title {own}-text", disabled=True)
+        reply = tag("div", role="status", class_="rl-reply")
+        folded = tag("details", *answer, class_="rl-answer")
         return tag(
             "form",
-            tag("fieldset", *parts, aria_labelledby=f"{own}-title {own}-text", disabled=True),
-            tag("div", role="status", class_="rl-reply"),
-            tag("details", *answer, class_="rl-answer"),
+            fields,
+            # The reply stands behind the button that asks for it.
+            *((reply, folded) if checked else (folded, reply)),
             class_="rl-question",
             id=own,
             data_quiz=question.id,

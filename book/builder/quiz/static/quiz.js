@@ -1,6 +1,6 @@
 // Quizzes: replies to an answer with the reason that the page already holds, folded away, and keeps
-// the latest answer in this browser. What storage holds may be anything: it is only ever compared
-// with the answers that a question has, and nothing of it is written into the page.
+// the latest answer in this browser. What storage holds may be anything: it is compared with the
+// answers that a question can have, and nothing of it but a number reaches the page.
 "use strict";
 {
   const name = (form) => "residual-course.quiz." + form.dataset.quiz;
@@ -41,8 +41,8 @@
   // {right, words, why}, or undefined where this is no answer to the question.
   const judge = (form, answer) => {
     if (isMarked(form)) {
-      if (answer === "yes") return { right: true, words: "Well done." };
-      if (answer === "no") return { right: false, words: "Read the section once more, and come back." };
+      if (answer === "yes") return { right: true, words: "Counted as right." };
+      if (answer === "no") return { right: false, words: "Counted as not yet. The section has more." };
       return undefined;
     }
     if (typeof answer !== "number" || !Number.isFinite(answer)) return undefined;
