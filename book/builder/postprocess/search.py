@@ -6,8 +6,12 @@ from pathlib import Path
 
 # Sphinx takes these out of a page before it quotes it.
 _SPHINX = '[".headerlink", "script", "style"]'
-# A formula stands on the page twice (HTML for the eye, MathML for the ear, with its LaTeX).
-_OURS = '[".headerlink", "script", "style", "svg", "annotation", ".katex-html", ".rl-controls"]'
+# A formula stands on the page twice (HTML for the eye, MathML for the ear, with its LaTeX). The
+# answers of a quiz are for those who have tried.
+_OURS = (
+    '[".headerlink", "script", "style", "svg", "annotation", ".katex-html", ".rl-controls", '
+    '".rl-answer"]'
+)
 
 
 def tidy(static: Path) -> None:
