@@ -10,11 +10,10 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Arc
 
-from .tags import opening
+from .tags import attributes, opening
 
 CARD = "_static/card.png"
 _TITLE = re.compile(r"<title>(.*?)</title>", re.DOTALL)
-_DESCRIPTION = re.compile(r"""<meta name="description" content="([^"]*)\"""")
 
 
 def describe(page: str, path: str, address: str) -> str:
@@ -25,8 +24,10 @@ def describe(page: str, path: str, address: str) -> str:
         path: of the page, from the site's root.
         address: of the site.
     """
-    title, description = _TITLE.search(page), _DESCRIPTION.search(page)
-    if title is None or description is None:
+    title = _TITLE.search(page)
+    metas = [attributes(tag) for tag in opening("meta").finditer(page)]
+    described = [meta["content"] for meta in metas if meta.get("name") == "description"]
+    if title is None or not described:
         raise ValueError(f"{path} needs a title and a description")
     name = html.unescape(title[1]).split(" \N{EM DASH} ")[0].strip()
     url = address + ("" if path in ("index.html", "book/index.html") else path)
@@ -34,7 +35,7 @@ def describe(page: str, path: str, address: str) -> str:
         'property="og:type"': "website",
         'property="og:site_name"': "Residual connections",
         'property="og:title"': name,
-        'property="og:description"': html.unescape(description[1]),
+        'property="og:description"': described[0],
         'property="og:url"': url,
         'property="og:image"': address + CARD,
         'name="twitter:card"': "summary_large_image",
