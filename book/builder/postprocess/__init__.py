@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from . import front, head, icons, images, names, policy, scripts, search, stylesheet
+from . import front, head, icons, images, names, policy, progress, scripts, search, stylesheet
 
 
 def run(site: Path) -> None:
@@ -20,6 +20,7 @@ def run(site: Path) -> None:
         html = scripts.lighten(html, search_page=path.name == "search.html")
         html = names.as_written(images.give_sizes(html, path))
         pages[path] = head.complete(html, static="../" * depth + "_static")
+    progress.add(pages, site)  # before the style sheet, which keeps what pages and scripts name
     stylesheet.merge(pages, site / "_static")
     icons.subset(site / "_static")
     search.tidy(site / "_static")
