@@ -134,16 +134,23 @@ def test_predictions_survive_a_reload_and_stand_beside_the_result(
     for form in page.locator(".rl-predict").all():
         if form.locator("input[type=radio]").count():
             form.locator("input[type=radio]").nth(1).check()
+        elif form.get_by_role("slider").count():
+            form.get_by_role("slider").first.press("Home")
         else:
             field = form.locator("input[type=number]")
             field.fill(field.get_attribute("min") or "1")
         form.locator("button[type=submit]").click()
-        expect(form.locator(".rl-says")).not_to_be_empty()
+        expect(form.locator(".rl-says")).to_contain_text("Kept: ")
     recalled = page.locator(".rl-recall").all_text_contents()
     page.reload()
     for form in page.locator(".rl-predict").all():
         if form.locator("input[type=radio]").count():
             expect(form.locator("input[type=radio]").nth(1)).to_be_checked()
+        elif form.get_by_role("slider").count():
+            handle = form.get_by_role("slider").first
+            expect(handle).to_have_attribute(
+                "aria-valuenow", handle.get_attribute("aria-valuemin") or ""
+            )
         else:
             field = form.locator("input[type=number]")
             expect(field).to_have_value(field.get_attribute("min") or "1")

@@ -89,7 +89,7 @@ def _predictions(page: BeautifulSoup, href: str) -> Iterator[dict[str, Any]]:
             drawn = recall.select_one("svg[aria-label]")
             shown = recall.select("dd")[1].get_text()
             found["result"] = (
-                str(drawn["aria-label"]).removeprefix("Measured: ") if drawn else shown
+                str(drawn["aria-label"]).removeprefix("Measured: ").rstrip(".") if drawn else shown
             )
         # Places on the picture are of no use without it.
         yield {key: value for key, value in found.items() if key not in ("at", "bottom", "top")}
@@ -117,9 +117,9 @@ def with_boxes(html: str, number: str) -> str:
         box = _box(f"exercise.{check[1]}", f"I have solved exercise {check[1]}")
         pieces += [html[at:end], f'\n<div class="rl-mark" hidden>{box}</div>']
         at = end
+    box = _box(f"read.{number}", "I have read this chapter")
     finish = (
-        f'<div class="rl-mark rl-finish" hidden>{_box(f"read.{number}", "I have read this chapter")}'
-        f'<a href="../{PAGE}">Your progress</a></div>\n'
+        f'<div class="rl-mark rl-finish" hidden>{box}<a href="../{PAGE}">Your progress</a></div>\n'
     )
     return "".join([*pieces, html[at:].replace("</article>", f"{finish}</article>", 1)])
 
