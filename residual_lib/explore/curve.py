@@ -152,6 +152,7 @@ def axes_of(described: dict[str, Any]) -> Any:
     ax.set_xlim(-0.5, count - 0.5)
     ax.set_ylim(described["low"], described["high"])
     ax.set_xticks(range(count), labels=described["ticks"])
+    ax.tick_params(axis="x", pad=10)  # clear of a handle that is all the way down
     return figure, ax
 
 
@@ -171,7 +172,7 @@ def numbers(curve: Curve, unit: str, measured: Floats, band: tuple[Floats, Float
     columns = "".join(f'<th scope="col">{head}</th>' for head in heads)
     return (
         '<details class="rl-numbers"><summary>The numbers</summary><table><thead><tr>'
-        f'<th scope="col">{page.escape(curve.xlabel)}</th>{columns}</tr></thead>'
+        f'<th scope="col">at</th>{columns}</tr></thead>'
         f"<tbody>{''.join(rows)}</tbody></table></details>"
     )
 

@@ -21,7 +21,8 @@ window.residualCurve ||= (() => {
   const short = (value) => {
     const size = Math.abs(value);
     if (value === 0 || (size >= 1e-3 && size < 1e5)) {
-      return Number(value.toPrecision(3)).toLocaleString('en', { maximumFractionDigits: 6 });
+      const rounded = size < 1000 ? Number(value.toPrecision(3)) : Math.round(value);
+      return rounded.toLocaleString('en', { maximumFractionDigits: 6 });
     }
     const [digits, exponent] = value.toExponential(1).split('e');
     return digits + '·10' + raised(exponent.replace('+', ''));

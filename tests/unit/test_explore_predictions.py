@@ -120,7 +120,7 @@ def test_a_curve_comes_back_with_line_band_and_table():
     assert held["band"] == [[25, 45, 78], [33, 55, None]]
     assert held["apart"] == " percentage points"
     rows = [[cell.text for cell in row(["th", "td"])] for row in soup("tr")]
-    assert rows[0] == ["layers", "you", "measured", "95 % interval"]
+    assert rows[0] == ["at", "you", "measured", "95 % interval"]
     assert rows[1] == ["8 layers", "–", "29.4 %", "25 to 33 %"]
     says = "Measured: 8 layers: 29.4 %, 20 layers: 50 %, 56 layers: 81.2 %"
     assert soup.svg["aria-label"] == f"{says}."
