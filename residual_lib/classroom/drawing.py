@@ -44,7 +44,7 @@ def _curves(question: Drawn, answers: list[Any]) -> Figure:
     )
     at = np.arange(len(question.names))
     # Many students' lines add up; few must still be seen.
-    faint = max(0.12, min(0.6, 6 / len(answers)))
+    faint = max(0.15, min(0.6, 9 / len(answers)))
     for values in answers:
         ax.plot(at, values, color=OURS, linewidth=1, alpha=faint)
     ax.plot(at, np.median(answers, axis=0), color=OURS, linewidth=3.5, label="the class, median")
@@ -58,9 +58,8 @@ def _curves(question: Drawn, answers: list[Any]) -> Figure:
 
 
 def _histogram(question: Number, answers: list[Any]) -> Figure:
-    figure, ax = figures.axes(
-        xlabel=_plain(f"answer,{question.unit}" if question.unit else "answer")
-    )
+    label = f"answer,{question.unit}" if question.unit else "answer"
+    figure, ax = figures.axes(xlabel=_plain(label), ylabel="students")
     ax.hist(answers, bins=BINS, range=(question.low, question.high), color=OURS, alpha=0.5)
     ax.yaxis.set_major_locator(MaxNLocator(6, integer=True))
     ax.axvline(float(np.median(answers)), color=OURS, linewidth=3.5, label="the class, median")
