@@ -22,6 +22,7 @@ EXAMPLES = """examples:
   python -m residual_lib run cifar --data FOLDER --profile evening
   python -m residual_lib load resnet20.th --model resnet20_cifar
   python -m residual_lib evaluate resnet50.pth --model resnet50 --data IMAGES --crop 224
+  python -m residual_lib class predictions/*.json --out lecture
 """
 
 
@@ -212,6 +213,21 @@ def probe(options: argparse.Namespace) -> int:
     return 0
 
 
+def class_(options: argparse.Namespace) -> int:
+    """Draw what a class predicted, from the files that students saved."""
+    from residual_lib import classroom
+
+    group = classroom.read(options.files)
+    print(*group.complaints, sep="\n", end="\n" if group.complaints else "", file=sys.stderr)
+    if not group.questions:
+        print("residual_lib: no file holds a prediction that can be drawn", file=sys.stderr)
+        return 1
+    page = classroom.write(group, options.out)[0]
+    print(classroom.summary(group))
+    print(f"{len(group.students)} students; the figures and a page with all of them: {page}")
+    return 0
+
+
 def _loaded(options: argparse.Namespace) -> Any:
     from residual_lib import checkpoints
 
@@ -241,7 +257,10 @@ def _parser() -> argparse.ArgumentParser:
 
     def command(function: Any, summary: str, more: str = "") -> argparse.ArgumentParser:
         added = commands.add_parser(
-            function.__name__, help=summary, description=summary + more, allow_abbrev=False
+            function.__name__.rstrip("_"),
+            help=summary,
+            description=summary + more,
+            allow_abbrev=False,
         )
         added.set_defaults(command=function)
         return added
@@ -325,7 +344,23 @@ def _parser() -> argparse.ArgumentParser:
     add("--checkpoint", metavar="FILE", help="weights to measure (default: new ones)")
     add("--seed", type=int, default=0, metavar="S", help="of weights and draws (default: 0)")
     add("--out", metavar="CSV", help="write the table there instead of printing it")
+
+    add = command(class_, "draw a class's predictions, from saved files", _CLASS).add_argument
+    add("files", nargs="+", metavar="FILE", help="saved on the page of progress of the site")
+    add(
+        "--out",
+        default="class",
+        metavar="FOLDER",
+        help="where figures (PNG, SVG) and index.html go (default: class)",
+    )
     return parser
+
+
+_CLASS = (
+    ". A file carries its questions, their axes and what was measured, so nothing else is needed. "
+    "Of two files with the same name in them the one saved last counts. What can't be read is "
+    "named and left out. No student's name is shown."
+)
 
 
 _PROBED = (

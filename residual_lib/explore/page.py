@@ -23,10 +23,14 @@ def script(name: str) -> str:
 
 
 @lru_cache
-def style() -> str:
-    """The style of figures, explorers and predictions, as a `<style>` element."""
-    text = files(__package__).joinpath("explore.css").read_text(encoding="utf-8")
-    return f"<style>{figures.CSS}{text.replace(chr(10), '')}</style>"
+def style(*more: str) -> str:
+    """The style of figures, explorers and predictions, as a `<style>` element.
+
+    `more` are style sheets of this package that only some pieces need.
+    """
+    folder = files(__package__)
+    texts = [folder.joinpath(name).read_text(encoding="utf-8") for name in ("explore.css", *more)]
+    return f"<style>{figures.CSS}{''.join(texts).replace(chr(10), '')}</style>"
 
 
 def data(content: Any) -> str:

@@ -20,12 +20,48 @@
       return false;
     }
   };
-  const valid = (asked, text) => {
-    if (typeof text !== 'string') return false;
-    if (asked.choices) return asked.choices.includes(text);
-    return /^-?\d{1,15}(\.\d{1,15})?$/.test(text) && +text >= asked.low && +text <= asked.high;
+  // A kind of answer: `read` gives what a stored text holds, or undefined; `said` says it in
+  // words, `listed` in full; `field` is where it is given; `compare` says how it did.
+  const choices = {
+    read: (asked, text) => (asked.choices.includes(text) ? text : undefined),
+    said: (asked, choice) => choice,
+    field: (form, asked) => {
+      const inputs = [...form.querySelectorAll('input')];
+      return {
+        get: () => asked.choices[inputs.findIndex((input) => input.checked)],
+        set: (choice) => { inputs[asked.choices.indexOf(choice)].checked = true; },
+      };
+    },
+    compare: (root, asked, choice) => (!choice || !asked.answer ? ''
+      : asked.answer === choice ? 'The measurement agrees with you.'
+      : 'The measurement says otherwise: ' + asked.answer + '.'),
   };
-  const said = (asked, text) => (asked.choices ? text : (+text).toLocaleString('en') + asked.unit);
+  const numbers = {
+    read: (asked, text) => {
+      const plain = typeof text === 'string' && /^-?\d{1,15}(\.\d{1,15})?$/.test(text);
+      return plain && +text >= asked.low && +text <= asked.high ? +text : undefined;
+    },
+    said: (asked, number) => number.toLocaleString('en') + asked.unit,
+    field: (form) => {
+      const input = form.querySelector('input');
+      return {
+        get: () => String(input.valueAsNumber),
+        set: (number) => { input.value = number; },
+      };
+    },
+    compare: (root, asked, number) => {
+      if (number === undefined) return '';
+      const apart = Number(Math.abs(asked.measured - number).toPrecision(2));
+      const side = asked.measured > number ? ' higher' : ' lower';
+      return apart === 0 ? 'Exactly what was measured.'
+        : 'The measurement is ' + apart.toLocaleString('en') + asked.apart + side
+          + ' than your prediction.';
+    },
+  };
+  const kindOf = (asked) =>
+    (asked.choices ? choices : asked.names ? window.residualCurve : numbers);
+  // The page of progress reads stored answers in the same way.
+  window.residualPredictionKind = kindOf;
   const find = (selector) => {
     const roots = [...document.querySelectorAll(selector + ':not([data-ready])')];
     return roots.map((root) => {
@@ -37,21 +73,24 @@
   };
 
   for (const [form, asked, sentence] of find('.rl-predict')) {
-    const inputs = [...form.querySelectorAll('input')];
-    const before = read(asked.id);
-    if (valid(asked, before)) {
-      if (asked.choices) inputs[asked.choices.indexOf(before)].checked = true;
-      else inputs[0].value = before;
-      sentence.textContent = 'Your prediction: ' + said(asked, before) + '. You can change it.';
+    const kind = kindOf(asked);
+    const field = kind.field(form, asked);
+    const before = kind.read(asked, read(asked.id));
+    if (before !== undefined) {
+      field.set(before);
+      sentence.textContent = 'Your prediction: ' + kind.said(asked, before) + '. You can change it.';
     }
     form.querySelector('fieldset').disabled = false;
     form.addEventListener('submit', (event) => {
       event.preventDefault();
-      const index = inputs.findIndex((input) => input.checked);
-      const answer = asked.choices ? asked.choices[index] : String(inputs[0].valueAsNumber);
-      if (!valid(asked, answer)) return;
-      const lasts = write(asked.id, answer);
-      sentence.textContent = 'Kept: ' + said(asked, answer) + '. ' + (lasts
+      const text = field.get();
+      const answer = kind.read(asked, text);
+      if (answer === undefined) {
+        if (asked.names) sentence.textContent = 'Nothing is drawn yet: move the points first.';
+        return;
+      }
+      const lasts = write(asked.id, text);
+      sentence.textContent = 'Kept: ' + kind.said(asked, answer) + '. ' + (lasts
         ? 'You will see it again beside the measurement.'
         : 'This browser stores nothing, so it lasts until you leave the page.');
       document.dispatchEvent(new Event('residual-prediction'));
@@ -59,27 +98,14 @@
   }
 
   for (const [root, asked, sentence] of find('.rl-recall')) {
+    const kind = kindOf(asked);
     const yours = root.querySelector('.rl-yours');
     const none = [...yours.childNodes];
     const compare = () => {
-      const answer = read(asked.id);
-      if (!valid(asked, answer)) {
-        yours.replaceChildren(...none);
-        sentence.textContent = '';
-        return;
-      }
-      yours.textContent = said(asked, answer);
-      if (asked.choices) {
-        sentence.textContent = !asked.answer ? ''
-          : asked.answer === answer ? 'The measurement agrees with you.'
-          : 'The measurement says otherwise: ' + asked.answer + '.';
-        return;
-      }
-      const apart = Number(Math.abs(asked.measured - answer).toPrecision(2));
-      const side = asked.measured > answer ? ' higher' : ' lower';
-      sentence.textContent = apart === 0 ? 'Exactly what was measured.'
-        : 'The measurement is ' + apart.toLocaleString('en') + asked.apart + side
-          + ' than your prediction.';
+      const answer = kind.read(asked, read(asked.id));
+      if (answer === undefined) yours.replaceChildren(...none);
+      else yours.textContent = kind.said(asked, answer);
+      sentence.textContent = kind.compare(root, asked, answer);
     };
     compare();
     document.addEventListener('residual-prediction', compare);

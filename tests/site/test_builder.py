@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from builder import fingerprint
-from builder.postprocess import head, images, policy, scripts, stylesheet
+from builder.postprocess import head, images, policy, progress, scripts, stylesheet
 from builder.steps import Steps, duration
 
 
@@ -96,6 +96,57 @@ def test_a_style_sheet_from_elsewhere_stops_the_build(tmp_path: Path) -> None:
     page = {tmp_path / "p.html": '<link rel="stylesheet" href="https://cdn.example/x.css">'}
     with pytest.raises(ValueError, match=r"cdn\.example"):
         stylesheet.merge(page, tmp_path)
+
+
+CHECK = (
+    '<div class="cell docutils container"><div class="cell_input"><div><pre>'
+    '<span class="n">check</span><span class="p">(</span><span class="s2">"3.{}"</span>'
+    '</pre></div></div><div class="cell_output"><div>not yet</div></div></div>'
+)
+
+
+def test_a_box_follows_the_whole_cell_of_each_check() -> None:
+    html = f"<article><p>a</p>{CHECK.format(1)}<p>b</p>{CHECK.format(2)}</article>"
+    made = progress.with_boxes(html, "03")
+    for k in (1, 2):
+        assert f'{CHECK.format(k)}\n<div class="rl-mark" hidden>' in made
+        assert made.count(f'data-mark="exercise.3.{k}"') == 1
+    assert 'data-mark="read.03"' in made[made.index("exercise.3.2") :]
+    assert made.endswith("</div>\n</article>")
+    # What the chapter wrote is as it was.
+    assert progress.with_boxes("<p>no article</p>", "03") == "<p>no article</p>"
+
+
+def test_the_catalogue_has_question_and_result(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(progress, "ROOT", tmp_path)
+    bank = tmp_path / "book" / "questions"
+    bank.mkdir(parents=True)
+    (bank / "03_x.yml").write_text("chapter: 3\nquestions:\n  - id: 3.a\n  - id: 3.b\n")
+    (bank / "04_x.yml").write_text("chapter: 4\nquestions:\n  - id: 4.a\n")
+    data = '<script type="application/json">{}</script>'
+    asked = {"id": "3.n", "low": 0, "high": 9, "unit": " %"}
+    html = (
+        '<article><h1>3. Name<a class="headerlink">#</a></h1>'
+        '<form class="rl-predict" id="rl-predict-3.n"><legend>How &lt;many?</legend>'
+        f"{data.format(json.dumps(asked))}</form>"
+        '<div class="rl-recall"><dd>nothing yet</dd><dd>5 % (95 % interval 4 to 6 %)</dd>'
+        f"{data.format(json.dumps(asked | {'measured': 5}))}</div>"
+        f"{CHECK.format(1)}</article>"
+    )
+    result = {"measured": 5, "result": "5 % (95 % interval 4 to 6 %)"}
+    place = "../chapters/03_x.html"
+    assert progress.chapter("03", "03_x.html", html) == {
+        "number": "03",
+        "title": "3. Name",
+        "href": place,
+        "predictions": [
+            {**asked, "question": "How <many?", "href": f"{place}#rl-predict-3.n", **result}
+        ],
+        "quizzes": ["3.a", "3.b"],
+        "exercises": ["3.1"],
+    }
 
 
 def test_fingerprint_changes_with_the_library_and_not_with_the_tests(tmp_path: Path) -> None:

@@ -106,7 +106,7 @@ def test_explorers_on_a_page_leave_each_other_alone(page: Page, address: str, pa
 def test_without_javascript_first_frames_and_text_are_there(browser: Browser, address: str) -> None:
     with_script, without = browser.new_context(), browser.new_context(java_script_enabled=False)
     for path in pages():
-        if path == "search.html":
+        if path in ("search.html", "book/progress.html"):  # made of what a script finds
             continue
         page, bare = with_script.new_page(), without.new_page()
         page.goto(address + path)
@@ -134,16 +134,23 @@ def test_predictions_survive_a_reload_and_stand_beside_the_result(
     for form in page.locator(".rl-predict").all():
         if form.locator("input[type=radio]").count():
             form.locator("input[type=radio]").nth(1).check()
+        elif form.get_by_role("slider").count():
+            form.get_by_role("slider").first.press("Home")
         else:
             field = form.locator("input[type=number]")
             field.fill(field.get_attribute("min") or "1")
         form.locator("button[type=submit]").click()
-        expect(form.locator(".rl-says")).not_to_be_empty()
+        expect(form.locator(".rl-says")).to_contain_text("Kept: ")
     recalled = page.locator(".rl-recall").all_text_contents()
     page.reload()
     for form in page.locator(".rl-predict").all():
         if form.locator("input[type=radio]").count():
             expect(form.locator("input[type=radio]").nth(1)).to_be_checked()
+        elif form.get_by_role("slider").count():
+            handle = form.get_by_role("slider").first
+            expect(handle).to_have_attribute(
+                "aria-valuenow", handle.get_attribute("aria-valuemin") or ""
+            )
         else:
             field = form.locator("input[type=number]")
             expect(field).to_have_value(field.get_attribute("min") or "1")

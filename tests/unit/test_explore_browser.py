@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from residual_lib import figures
-from residual_lib.explore import Choice, Explorer, Slider, Toggle, page, predict, recall
+from residual_lib.explore import Choice, Curve, Explorer, Slider, Toggle, page, predict, recall
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright isn't installed")
 
@@ -56,9 +56,8 @@ def visit(chromium):
 
     def open_page(*pieces, theme="", width=1280, init=None, **options):
         body = "".join(piece._repr_html_() for piece in pieces)
-        text = PAGE.format(
-            body=body, theme=theme, hashes=f"{sha('explorer.js')} {sha('predictions.js')}"
-        )
+        scripts = ("explorer.js", "curves.js", "predictions.js")
+        text = PAGE.format(body=body, theme=theme, hashes=" ".join(map(sha, scripts)))
         context = chromium.new_context(viewport={"width": width, "height": 800}, **options)
         contexts.append(context)
         if init:
@@ -310,3 +309,192 @@ def test_questions_without_scripts_can_be_read(visit):
     link = tab.get_by_role("link", name="make your prediction")
     target = re.sub(".*#", "", link.get_attribute("href"))
     assert tab.locator(f'[id="{target}"]').count() == 1
+
+
+# -------------------------------------------------------------------------------------- curves
+
+
+def curve(**options):
+    axes = Curve([8, 20, 32, 56], (0, 100), "depth, layers", "training error", "{} layers")
+    return predict("d", "How does the error go?", curve=options.get("axes", axes), unit="%")
+
+
+MEASURED = ([29, 45, 66, 81], ([25, 40, 60, 78], [33, 50, 70, 84]))
+
+
+def both():
+    return curve(), recall("d", MEASURED[0], interval=MEASURED[1])
+
+
+def keep(tab):
+    tab.get_by_role("button", name="Keep my prediction").click()
+
+
+def middle(locator):
+    box = locator.bounding_box()
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+
+def test_a_curve_is_drawn_with_the_arrow_keys(visit):
+    tab = visit(*both())
+    handles = tab.get_by_role("slider")
+    assert handles.count() == 4
+    last = handles.nth(3)
+    assert last.get_attribute("aria-valuetext") == "56 layers: 50 %"
+    last.focus()
+    for key, value in [
+        ("ArrowUp", "51"),
+        ("ArrowRight", "52"),
+        ("PageUp", "62"),
+        ("ArrowDown", "61"),
+        ("ArrowLeft", "60"),
+        ("PageDown", "50"),
+        ("End", "100"),
+        ("ArrowUp", "100"),
+        ("Home", "0"),
+        ("PageDown", "0"),
+    ]:
+        tab.keyboard.press(key)
+        assert last.get_attribute("aria-valuenow") == value, key
+    assert last.get_attribute("aria-valuetext") == "56 layers: 0 %"
+    assert tab.locator(".rl-at").inner_text() == "56 layers: 0 %"
+    tab.keyboard.press("Shift+Tab")
+    assert handles.nth(2).evaluate("e => e === document.activeElement")
+    keep(tab)
+    assert tab.locator(".rl-predict .rl-says").inner_text().startswith("Kept: this curve.")
+    assert tab.evaluate(f"localStorage.getItem('{KEY}d')") == "[50,50,50,0]"
+
+
+def test_a_drawn_curve_stands_beside_the_measured_one(visit):
+    tab = visit(*both())
+    recalled, verdict = tab.locator(".rl-recall"), tab.locator(".rl-recall .rl-says")
+    assert recalled.locator(".rl-drawn").count() == 0
+    tab.get_by_role("slider").nth(0).press("End")
+    keep(tab)
+    assert recalled.locator(".rl-yours").inner_text() == "the dashed line"
+    assert recalled.locator(".rl-drawn circle").count() == 4
+    assert verdict.inner_text() == (
+        "On average your curve is 31 percentage points from the measured one, and farthest at "
+        "8 layers: 100 % against 29 %."
+    )
+    recalled.get_by_text("The numbers").click()
+    assert recalled.locator("tbody tr").nth(0).inner_text().split("\t") == [
+        *("8 layers", "100 %", "29 %", "25 to 33 %"),
+    ]
+    tab.reload()
+    assert tab.get_by_role("slider").nth(0).get_attribute("aria-valuenow") == "100"
+    assert verdict.inner_text().startswith("On average your curve is 31")
+
+
+def test_a_curve_is_drawn_with_the_mouse(visit):
+    tab = visit(*both())
+    handle = tab.get_by_role("slider").nth(1)
+    before = middle(handle)
+    tab.mouse.move(*before)
+    tab.mouse.down()
+    tab.mouse.move(before[0] + 90, before[1] - 40, steps=4)  # drifts over the next column
+    tab.mouse.up()
+    after = middle(handle)
+    assert after == (pytest.approx(before[0], abs=1), pytest.approx(before[1] - 40, abs=2))
+    others = [each.get_attribute("aria-valuenow") for each in tab.get_by_role("slider").all()]
+    assert [others[k] for k in (0, 2, 3)] == ["50"] * 3
+    # A click in another point's column brings it there.
+    x, y = middle(tab.get_by_role("slider").nth(3))
+    tab.mouse.click(x, y + 60)
+    assert middle(tab.get_by_role("slider").nth(3))[1] == pytest.approx(y + 60, abs=2)
+    assert handle.get_attribute("aria-valuenow") == others[1]
+
+
+def test_a_curve_is_drawn_with_a_finger(visit):
+    tab = visit(*both(), width=390, has_touch=True, is_mobile=True)
+    handle = tab.get_by_role("slider").nth(2)
+    sizes = [each.bounding_box() for each in tab.locator(".rl-handle circle").all()]
+    assert min(min(box["width"], box["height"]) for box in sizes) >= 44
+    x, y = middle(handle)
+    touch = tab.context.new_cdp_session(tab)
+
+    def send(kind, *at):
+        points = [{"x": at[0], "y": at[1]}] if at else []
+        touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    send("touchStart", x, y)
+    for step in range(1, 6):
+        send("touchMove", x, y + 10 * step)
+    send("touchEnd")
+    assert middle(handle)[1] == pytest.approx(y + 50, abs=2)
+    assert tab.evaluate("scrollY") == 0  # the finger moved the point, not the page
+    x, y = middle(tab.get_by_role("slider").nth(0))
+    tab.touchscreen.tap(x, y - 50)
+    assert middle(tab.get_by_role("slider").nth(0))[1] == pytest.approx(y - 50, abs=2)
+
+
+def test_nothing_drawn_is_no_prediction(visit):
+    tab = visit(*both())
+    keep(tab)
+    assert "move the points first" in tab.locator(".rl-predict .rl-says").inner_text()
+    assert tab.evaluate("localStorage.length") == 0
+
+
+def test_a_logarithmic_axis_counts_in_factors(visit):
+    axes = Curve([1, 10, 100], (1e-6, 1e6), "layers", "gradient", log_y=True)
+    predict("d", "How does the gradient go?", curve=axes)
+    tab = visit(curve(axes=axes), recall("d", [1, 10, 1000]))
+    handle = tab.get_by_role("slider").nth(2)
+    assert handle.get_attribute("aria-valuetext") == "100: 1 %"
+    handle.press("PageUp")
+    assert handle.get_attribute("aria-valuenow") == "10"
+    handle.press("ArrowUp")
+    assert handle.get_attribute("aria-valuenow") == "12.6"
+    handle.press("Home")
+    assert handle.get_attribute("aria-valuetext") == "100: 1.0·10⁻⁶ %"
+    keep(tab)
+    # Factors of 1, 10 and 10^9: their geometric mean is 10^(10/3).
+    assert "a factor of 2,200 from the measured one" in tab.locator(".rl-recall").inner_text()
+
+
+@pytest.mark.parametrize(
+    "planted",
+    [
+        "<img src=x onerror=alert(1)>",
+        "[1,2,3]",
+        "[1,2,3,101]",
+        "[1,2,3,-0.1]",
+        "[1,2,3,null]",
+        '[1,2,3,"4"]',
+        '["<img src=x onerror=alert(1)>",2,3,4]',
+        "[1,2,3,1e999]",
+        '{"length":4,"every":1}',
+        "[[1],2,3,4]",
+        "[" * 1999,
+        "[1,2,3,4" + " " * 100000 + "]",
+        "null",
+    ],
+)
+def test_a_planted_curve_is_not_drawn(visit, planted):
+    text = planted.replace("'", "\\'")
+    tab = visit(*both(), init=f"localStorage.setItem('{KEY}d', '{text}')")
+    assert "nothing yet" in tab.locator(".rl-yours").inner_text()
+    assert tab.locator(".rl-recall .rl-drawn").count() == 0
+    assert tab.locator("img").count() == 0
+    values = [each.get_attribute("aria-valuenow") for each in tab.get_by_role("slider").all()]
+    assert values == ["50"] * 4
+
+
+def test_a_curve_without_scripts_has_axes_and_measurement(visit):
+    tab = visit(*both(), java_script_enabled=False)
+    assert tab.get_by_text("over these axes on paper").is_visible()
+    for picture in tab.locator(".rl-curve svg").all():
+        assert picture.bounding_box()["width"] > 300
+    assert tab.get_by_role("img", name="Measured: 8 layers: 29 %").count() == 1
+    assert tab.locator(".rl-numbers").is_visible()
+
+
+@pytest.mark.parametrize("theme", ["", ' data-theme="dark"'])
+def test_curves_fit_a_phone(visit, theme):
+    seven = Curve([1, 2, 3, 5, 8, 11, 15], (0, 100), "block", "test error", "block {}")
+    tab = visit(curve(axes=seven), recall("d", range(10, 80, 10)), width=390, theme=theme)
+    assert tab.evaluate("document.documentElement.scrollWidth") <= 390
+    tab.get_by_text("The numbers").click()
+    assert tab.evaluate("document.documentElement.scrollWidth") <= 390
+    sizes = [each.bounding_box() for each in tab.locator(".rl-handle circle").all()]
+    assert min(min(box["width"], box["height"]) for box in sizes) >= 44

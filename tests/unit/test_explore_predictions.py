@@ -5,7 +5,7 @@ import json
 import pytest
 from bs4 import BeautifulSoup
 
-from residual_lib.explore import page, predict, predictions, recall
+from residual_lib.explore import Curve, page, predict, predictions, recall
 
 
 @pytest.fixture(autouse=True)
@@ -88,14 +88,81 @@ def test_texts_cannot_leave_their_place():
     assert data_of(soups[1])["answer"] == bad
 
 
+def ask_curve(**options):
+    axes = {"xlabel": "layers", "ylabel": "training error", "point": "{} layers"} | options
+    curve = Curve(axes.pop("x", [8, 20, 56]), axes.pop("y", (0, 100)), **axes)
+    return predict("d", "How does it go?", curve=curve, unit="%")
+
+
+def test_a_curve_has_axes_to_draw_on_and_says_where_its_points_stand():
+    soup = soup_of(ask_curve())
+    held = data_of(soup)
+    assert held["names"] == ["8 layers", "20 layers", "56 layers"]
+    assert (held["low"], held["high"], held["log"], held["unit"]) == (0, 100, False, " %")
+    width, height = map(float, soup.svg["viewbox"].split()[2:])
+    steps = [b - a for a, b in zip(held["at"], held["at"][1:], strict=False)]
+    assert steps[0] == pytest.approx(steps[1], abs=0.11)
+    assert 0 < held["at"][0] < held["at"][-1] < width
+    assert 0 < held["top"] < held["bottom"] < height
+    # Seven points of 44 pixels, on a phone that shows the picture 358 pixels wide.
+    seven = data_of(soup_of(ask_curve(x=list(range(7)))))["at"]
+    assert (seven[1] - seven[0]) * 358 / width > 42
+    assert "over these axes on paper" in soup.text
+    assert {text.string for text in soup.svg("text")} >= {"8", "20", "56", "layers"}
+
+
+def test_a_curve_comes_back_with_line_band_and_table():
+    ask_curve()
+    piece = recall("d", [29.4, 50, 81.239], interval=([25, 45, 78], [33, 55, float("nan")]))
+    soup = soup_of(piece)
+    held = data_of(soup)
+    assert held["measured"] == [29.4, 50, 81.24]
+    assert held["band"] == [[25, 45, 78], [33, 55, None]]
+    assert held["apart"] == " percentage points"
+    rows = [[cell.text for cell in row(["th", "td"])] for row in soup("tr")]
+    assert rows[0] == ["at", "you", "measured", "95 % interval"]
+    assert rows[1] == ["8 layers", "–", "29.4 %", "25 to 33 %"]
+    says = "Measured: 8 layers: 29.4 %, 20 layers: 50 %, 56 layers: 81.2 %"
+    assert soup.svg["aria-label"] == f"{says}."
+    assert repr(piece) == says
+    assert len(soup("tr")[0]("th")) == 4
+    assert len(soup_of(recall("d", [1, 2, 3]))("tr")[0]("th")) == 3
+
+
+def test_scripts_of_curves_come_only_with_curves():
+    plain, drawn = predict("a", "How?", number=(0, 1)).text, ask_curve().text
+    assert page.script("curves.js") not in plain
+    assert drawn.index(page.script("curves.js")) < drawn.index(page.script("predictions.js"))
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
+        (lambda: ask_curve(x=[1, 2]), "x must be 3 to 7 numbers, got 2"),
+        (lambda: ask_curve(x=range(8)), "x must be 3 to 7 numbers, got 8"),
+        (lambda: ask_curve(x=[1, 3, 2]), "x must be finite numbers, rising"),
+        (lambda: ask_curve(x=["a", "b", "c"]), "x must be numbers"),
+        (lambda: ask_curve(y=(0, float("inf"))), "y must be finite numbers"),
+        (lambda: ask_curve(y=(0, 1, 2)), r"y must be \(smallest, largest\)"),
+        (lambda: ask_curve(log_y=True), "y must be positive"),
+        (lambda: ask_curve(xlabel=" "), "xlabel must be a text"),
+        (lambda: ask_curve(point="layers"), "point must be a text with one"),
+        (lambda: predict("d", "Q?", curve=[1, 2, 3]), "curve must be a Curve"),
+        (lambda: ask_curve() and recall("d", 3), "measured must be 3 finite numbers"),
+        (lambda: ask_curve() and recall("d", [1, 2, float("nan")]), "3 finite numbers"),
+        (lambda: ask_curve() and recall("d", "abc"), "measured must be numbers"),
+        (lambda: ask_curve() and recall("d", [1, 2, 3], "m"), "unit belongs to the question"),
+        (lambda: ask_curve() and recall("d", [1, 2, 3], answer="x"), "asked for a curve"),
+        (lambda: ask_curve() and recall("d", [1, 2, 3], interval=([1], [2])), "interval must be"),
+        (
+            lambda: ask_curve(y=(1, 10), log_y=True) and recall("d", [1, 0, 3]),
+            "measured must be positive",
+        ),
         (lambda: predict("", "Q?", choices=["a", "b"]), "id must be letters"),
         (lambda: predict("a b", "Q?", choices=["a", "b"]), "id must be letters"),
         (lambda: predict("a", " ", choices=["a", "b"]), "question must be a text"),
-        (lambda: predict("a", "Q?"), "give either choices"),
-        (lambda: predict("a", "Q?", ["a", "b"], (0, 1)), "give either choices"),
+        (lambda: predict("a", "Q?"), "give exactly one of choices"),
+        (lambda: predict("a", "Q?", ["a", "b"], (0, 1)), "give exactly one of choices"),
         (lambda: predict("a", "Q?", choices="ab"), "choices must be a list of texts"),
         (lambda: predict("a", "Q?", choices=["a", 2]), "choices must be a list of texts"),
         (lambda: predict("a", "Q?", choices=["a", " a"]), "at least two different texts"),

@@ -24,6 +24,7 @@ from . import (
     offline,
     plain,
     policy,
+    progress,
     scripts,
     search,
     sharing,
@@ -42,6 +43,7 @@ def run(site: Path) -> None:
         html = names.as_written(images.give_sizes(html, path))
         pages[path] = head.complete(html, static="../" * depth + "_static")
     scripts.drop_unused(site / "_static")
+    progress.add(pages, site)  # before the style sheet, which keeps what pages and scripts name
     stylesheet.merge(pages, site / "_static")
     icons.subset(site / "_static")
     formulas.subset(pages.values(), site / "_static")
