@@ -6,3 +6,18 @@ document.addEventListener("click", (event) => {
   const button = event.target.closest("[data-action]");
   if (button && Object.hasOwn(actions, button.dataset.action)) actions[button.dataset.action]();
 });
+
+// The playground's script comes when the playground comes near: most visitors first read.
+const playgrounds = document.querySelectorAll(".pg");
+const folder = new URL("playground/", document.currentScript.src);
+const near = new IntersectionObserver(
+  (seen) => {
+    if (!seen.some((place) => place.isIntersecting)) return;
+    near.disconnect();
+    const script = document.createElement("script");
+    script.src = new URL("playground.js", folder);
+    document.head.append(script);
+  },
+  { rootMargin: "200px" },
+);
+playgrounds.forEach((place) => near.observe(place));

@@ -36,7 +36,7 @@ export const REACH = 1.2;
 /** Points on a side of the decision boundary's picture; of a curve, three times as many. */
 export const GRID = 32;
 /** Digits that the page shows. */
-export const SHOWN = 24;
+export const SHOWN = 16;
 
 /**
  * Where the field is measured: on a line, or on a square row by row from its lower left corner.

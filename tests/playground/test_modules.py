@@ -42,9 +42,10 @@ def test_types():
         command = [found]
     else:
         pytest.skip("no tsc here: it comes from npm, by `make playground-types`")
-    command += ["-p", str(PLAYGROUND / "tsconfig.json")]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stdout + done.stderr
+    for folder in (PLAYGROUND, PLAYGROUND / "view"):
+        whole = [*command, "-p", str(folder / "tsconfig.json")]
+        done = subprocess.run(whole, capture_output=True, text=True, timeout=120)
+        assert done.returncode == 0, done.stdout + done.stderr
 
 
 READ = """
