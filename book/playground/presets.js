@@ -33,7 +33,7 @@ export const PRESETS = [
     id: 'half-a-shortcut',
     title: 'Half a shortcut',
     query: 'kind=scaled&depth=56',
-    story: 'Play: on the left each shortcut is halved, and after 27 blocks nothing of x is left.',
+    story: 'Play: on the left each shortcut is halved, and after 27 blocks hardly anything of x is left.',
   },
   {
     id: 'cut-a-block',

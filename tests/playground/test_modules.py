@@ -14,7 +14,9 @@ from conftest import HERE, PLAYGROUND, ROOT, decode, node_path
 
 from residual_lib import data
 
-MODULES = ["data", "engine", "presets", "random", "simulation", "state", "worker"]
+# Of the view those that need no page; tests/site has the rest.
+VIEW = ["history", "scale", "words"]
+MODULES = ["data", "engine", "presets", "random", "simulation", "state", "worker", *VIEW]
 
 
 def test_javascript_tests_pass(node):
