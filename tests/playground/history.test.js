@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { History } from '../../book/playground/view/history.js';
+import { LossHistory } from '../../book/playground/view/history.js';
 
 test('a short history is kept whole', () => {
-  const history = new History();
+  const history = new LossHistory();
   for (const steps of [0, 3, 6]) history.add(steps, [steps]);
   assert.deepEqual(
     history.points.map(({ steps }) => steps),
@@ -12,7 +12,7 @@ test('a short history is kept whole', () => {
 });
 
 test('a long one is thinned, from its first point to its last', () => {
-  const history = new History();
+  const history = new LossHistory();
   for (let steps = 0; steps <= 100_000; steps += 7) {
     history.add(steps, [steps]);
     assert.ok(history.points.length <= 400);
@@ -26,7 +26,7 @@ test('a long one is thinned, from its first point to its last', () => {
 });
 
 test('a loss that jumps at one step, as after a cut, has both points', () => {
-  const history = new History();
+  const history = new LossHistory();
   for (const loss of [3, 2, 1]) history.add(5, [loss]);
   assert.deepEqual(
     history.points.map(({ values }) => values[0]),

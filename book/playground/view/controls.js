@@ -55,11 +55,11 @@ const SHOW = {
   },
   range(control, values) {
     control.max = String(values.length - 1);
-    const output = /** @type {Element} */ (control.parentElement).querySelector('output');
+    const place = /** @type {Element} */ (control.parentElement).querySelector('b');
     return (value) => {
       control.value = String(values.indexOf(value));
       control.setAttribute('aria-valuetext', value);
-      say(output, String(value));
+      say(place, String(value));
     };
   },
 };

@@ -2,7 +2,7 @@
 
 const MOST = 400;
 
-export class History {
+export class LossHistory {
   /** @type {{steps: number, values: number[]}[]} */
   points = [];
   /** Points nearer than this to the last one replace it. */

@@ -43,10 +43,12 @@ export function ticks([low, high]) {
  * @param {number} u from 0 at the left to 1 @param {number} v from 0 at the first row to 1
  */
 export function between(field, side, u, v) {
-  const [x, y] = [u * (side - 1), v * (side - 1)];
-  const [i, j] = [Math.min(side - 2, Math.floor(x)), Math.min(side - 2, Math.floor(y))];
-  const [a, b, k] = [x - i, y - j, j * side + i];
-  const first = field[k] + a * (field[k + 1] - field[k]);
-  const second = field[k + side] + a * (field[k + side + 1] - field[k + side]);
-  return first + b * (second - first);
+  const x = u * (side - 1);
+  const y = v * (side - 1);
+  const i = Math.min(side - 2, Math.floor(x));
+  const j = Math.min(side - 2, Math.floor(y));
+  const k = j * side + i;
+  const first = field[k] + (x - i) * (field[k + 1] - field[k]);
+  const second = field[k + side] + (x - i) * (field[k + side + 1] - field[k + side]);
+  return first + (y - j) * (second - first);
 }

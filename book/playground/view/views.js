@@ -3,7 +3,7 @@
 import { Canvas, colours } from './canvas.js';
 import { drawBars, drawLosses } from './charts.js';
 import { say } from './dom.js';
-import { History } from './history.js';
+import { LossHistory } from './history.js';
 import { drawPicture } from './pictures.js';
 import { decades } from './scale.js';
 import { bars, called, numbers, picture, summary } from './words.js';
@@ -34,7 +34,7 @@ export function bindViews(root) {
   const heads = [...root.querySelectorAll('.pg-head')];
   const says = root.querySelector('.pg-says');
 
-  let history = new History();
+  let history = new LossHistory();
   /** The axes of gradients and ratios. @type {import('./scale.js').Range[]} */
   let ranges = [];
   /** @type {{steps: number, playing: boolean, sides: Side[]}} */
@@ -113,7 +113,7 @@ export function bindViews(root) {
     now = message;
     if (message.examples) {
       shown = message.examples;
-      history = new History();
+      history = new LossHistory();
       ranges = [];
     }
     if (message.survey) {
