@@ -20,7 +20,7 @@ def test_script_is_small(capsys):
 
 
 def test_bundle_has_every_module_and_no_import():
-    assert {path for path in PLAYGROUND.rglob("*.js")} == set(playground.modules())
+    assert set(PLAYGROUND.rglob("*.js")) == set(playground.modules())
     assert not re.search(r"^(import|export)\b", playground.bundle(), re.MULTILINE)
 
 

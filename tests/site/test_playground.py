@@ -391,7 +391,8 @@ def test_the_page_stays_quick_while_64_layers_train(
     with capsys.disabled():
         print(
             f"\nplayground, 2 x 64 layers: {len(gaps)} frames in 5 s, median "
-            f"{gaps[len(gaps) // 2]:.0f} ms, 95 % within {gaps[int(0.95 * len(gaps))]:.0f} ms, longest {gaps[-1]:.0f} ms, "
+            f"{gaps[len(gaps) // 2]:.0f} ms, 95 % within {gaps[int(0.95 * len(gaps))]:.0f} ms, "
+            f"longest {gaps[-1]:.0f} ms, "
             f"{len(slow)} over 50 ms, {len(seen['long'])} long tasks; {rate:.0f} steps a second"
         )
     assert rate > 1
