@@ -48,6 +48,7 @@ def _run_steps() -> None:
         "Measure: every trial that isn't in the store yet": _fill_store,
         "Generate: claims ledger, data cards, landing explorer": _generate,
         "Pages: execute notebooks, set mathematics, write HTML": _build_pages,
+        "Playground: one script, and the digits": _add_playground,
         "Finish: one style sheet, light scripts, security policy": lambda: postprocess.run(DRAFT),
         "Publish into _build/html": _publish,
     }
@@ -73,6 +74,11 @@ def _python(*command: str, cwd: Path) -> None:
 def _build_pages() -> None:
     shutil.rmtree(DRAFT, ignore_errors=True)
     book.build(ROOT, DRAFT, doctrees=BUILD / "doctrees", log=BUILD / "sphinx.log")
+
+
+def _add_playground() -> None:
+    folder = DRAFT / "_static" / "playground"
+    _python("-m", "builder.playground", str(folder), cwd=Path(__file__).parent)
 
 
 def _publish() -> None:

@@ -21,3 +21,23 @@ if ("serviceWorker" in navigator && location.protocol.startsWith("http")) {
     }
   });
 }
+
+// The playground's script comes when a small one comes near: most visitors of that page only read.
+// On its own page it comes at once, since a link to a story may begin far below it.
+const folder = new URL("playground/", document.currentScript.src);
+const near = new IntersectionObserver(
+  (seen) => {
+    if (seen.some((place) => place.isIntersecting)) fetchPlayground();
+  },
+  { rootMargin: "200px" },
+);
+function fetchPlayground() {
+  near.disconnect();
+  const script = document.createElement("script");
+  script.src = new URL("playground.js", folder);
+  document.head.append(script);
+}
+for (const place of document.querySelectorAll(".pg")) {
+  if (place.matches(".pg-small")) near.observe(place);
+  else fetchPlayground();
+}

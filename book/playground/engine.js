@@ -596,15 +596,21 @@ export class Network {
       loss += (this.loss(target) * rows) / count;
       if (regression) return;
       for (let r = 0; r < rows; r++) {
-        let best = 0;
-        for (let c = 1; c < outputs; c++) {
-          if (z[r * outputs + c] > z[r * outputs + best]) best = c;
-        }
-        if (best !== target[r]) wrong++;
+        if (largest(z, r * outputs, outputs) !== target[r]) wrong++;
       }
     });
     return { loss, error: wrong / count };
   }
+}
+
+/**
+ * The first of the largest among some numbers, counted from `from`.
+ * @param {Float32Array} z @param {number} from @param {number} count
+ */
+export function largest(z, from, count) {
+  let best = 0;
+  for (let c = 1; c < count; c++) if (z[from + c] > z[from + best]) best = c;
+  return best;
 }
 
 /** @param {string} name @param {string} value @param {object} table */

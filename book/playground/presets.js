@@ -2,7 +2,7 @@
 
 /**
  * @typedef {object} Preset
- * @property {string} id for links from the chapters
+ * @property {string} id of its section on the page, for links from the chapters
  * @property {string} title
  * @property {string} query for `read` of state.js
  * @property {string} story what to do and what will be seen
@@ -10,6 +10,13 @@
 
 /** @type {Preset[]} */
 export const PRESETS = [
+  {
+    id: 'vanishing',
+    title: 'A gradient that fades',
+    query: 'beside=preactivation&activation=sigmoid&norm=none&init=xavier',
+    story:
+      "Look at the gradient's bars before the first step: on the left they fade towards the first layer.",
+  },
   {
     id: 'deep-plain',
     title: "56 layers that can't learn",
@@ -21,6 +28,12 @@ export const PRESETS = [
     title: 'Add the skip',
     query: 'depth=56',
     story: 'Play: the same 56 layers, weights and batches; the one on the right has the skip.',
+  },
+  {
+    id: 'half-a-shortcut',
+    title: 'Half a shortcut',
+    query: 'kind=scaled&depth=56',
+    story: 'Play: on the left each shortcut is halved, and after 27 blocks hardly anything of x is left.',
   },
   {
     id: 'cut-a-block',

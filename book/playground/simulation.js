@@ -1,7 +1,7 @@
 // One or two networks that learn the same batches from the same weights, and what there is to see.
 
 import { Batches } from './data.js';
-import { Network } from './engine.js';
+import { Network, largest } from './engine.js';
 import { Random } from './random.js';
 
 /**
@@ -18,7 +18,14 @@ import { Random } from './random.js';
  * @typedef {object} Survey what takes longer than a step, and is measured less often
  * @property {{loss: number, error: number}} train
  * @property {{loss: number, error: number}} test
- * @property {Float32Array} field outputs on `points`; none for digits
+ * @property {Float32Array} field outputs on `points`; of digits, what they are taken for
+ *
+ * @typedef {object} Shown examples for the picture: those of training, or of digits the first ones
+ *   of the test
+ * @property {number} inputs
+ * @property {boolean} regression
+ * @property {Float32Array} x
+ * @property {Float32Array} y
  */
 
 /** What may change while a network learns; with anything else it begins anew. */
@@ -28,6 +35,8 @@ const LIVE = ['rate', 'momentum', 'speed', 'cut'];
 export const REACH = 1.2;
 /** Points on a side of the decision boundary's picture; of a curve, three times as many. */
 export const GRID = 32;
+/** Digits that the page shows. */
+export const SHOWN = 16;
 
 /**
  * Where the field is measured: on a line, or on a square row by row from its lower left corner.
@@ -54,7 +63,7 @@ export class Simulation {
     const { depth, width, activation, norm, factor, batch, seed } = state;
     this.state = state;
     this.data = data;
-    this.points = points(inputs);
+    this.points = inputs > 2 ? data.test.x.subarray(0, SHOWN * inputs) : points(inputs);
     this.batches = new Batches(data.train, batch, new Random(seed, 2));
     this.batches.next();
     this.networks = [state.kind, state.beside]
@@ -121,6 +130,13 @@ export class Simulation {
     }));
   }
 
+  /** @returns {Shown} */
+  get examples() {
+    const { inputs, regression, train, test } = this.data;
+    const [{ x, y }, count] = inputs > 2 ? [test, SHOWN] : [train, train.count];
+    return { inputs, regression, x: x.slice(0, count * inputs), y: y.slice(0, count) };
+  }
+
   /** @returns {Survey[]} */
   survey() {
     this.#fresh = false;
@@ -130,10 +146,11 @@ export class Simulation {
       const field = new Float32Array(count);
       network.sweep(this.points, count, (z, start, rows) => {
         for (let r = 0; r < rows; r++) {
+          const k = r * outputs;
+          if (regression) field[start + r] = z[k];
+          else if (outputs > 2) field[start + r] = largest(z, k, outputs);
           // For two classes, the share that softmax gives to the second one.
-          field[start + r] = regression
-            ? z[r]
-            : 1 / (1 + Math.exp(z[r * outputs] - z[r * outputs + 1]));
+          else field[start + r] = 1 / (1 + Math.exp(z[k] - z[k + 1]));
         }
       });
       return { train: network.evaluate(train), test: network.evaluate(test), field };

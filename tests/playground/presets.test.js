@@ -41,6 +41,23 @@ test('the preset without the skip is the left half of the one with it', () => {
   assert.deepEqual(alone.networks[0].parameters, both.networks[0].parameters);
 });
 
+test('the gradient fades in the plain network, and not beside it', () => {
+  for (const seed of [1, 2, 3]) {
+    const sides = open(queries['vanishing'], { seed }).look();
+    const [plain, beside] = sides.map(({ gradient }) => gradient[0] / gradient.at(-1));
+    assert.ok(plain < 1e-10, `seed ${seed}: plain ${plain}`);
+    assert.ok(beside > 1e-3, `seed ${seed}: pre-activation ${beside}`);
+  }
+});
+
+test('with half a shortcut 56 layers guess, with the whole one they learn', () => {
+  for (const seed of [1, 2, 3]) {
+    const [half, whole] = errors(run(open(queries['half-a-shortcut'], { seed }), 300), 'train');
+    assert.ok(half > 0.35, `seed ${seed}: half ${half}`);
+    assert.ok(whole < 0.2, `seed ${seed}: whole ${whole}`);
+  }
+});
+
 test('cutting blocks hurts the plain network more', () => {
   for (const seed of [1, 2, 3]) {
     const simulation = run(open(queries['cut-a-block'], { seed }), 400);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { makeData } from '../../book/playground/data.js';
-import { GRID, REACH, Simulation, points } from '../../book/playground/simulation.js';
+import { GRID, REACH, SHOWN, Simulation, points } from '../../book/playground/simulation.js';
 import { defaults } from '../../book/playground/state.js';
 
 const open = (options = {}) => {
@@ -86,6 +86,21 @@ test('the field is a probability on a square, a curve on a line, and nothing for
   const [curve] = open({ data: 'wave', beside: 'none' }).survey();
   assert.equal(curve.field.length, 3 * GRID);
   assert.ok(curve.train.loss > 0 && Number.isNaN(curve.train.error));
+});
+
+test('of digits the field is what they are read as', () => {
+  const image = (digit) => Float32Array.from({ length: 64 }, (_, pixel) => (pixel % 10 === digit ? 3 : 0));
+  const count = 40;
+  const y = Float32Array.from({ length: count }, (_, index) => index % 10);
+  const x = Float32Array.from([...y].flatMap((digit) => [...image(digit)]));
+  const set = { x, y, count };
+  const data = { inputs: 64, outputs: 10, regression: false, train: set, test: set };
+  const simulation = run(new Simulation({ ...defaults(), depth: 4, beside: 'none' }, data), 200);
+  const [{ field, test: held }] = simulation.survey();
+  assert.equal(held.error, 0);
+  assert.deepEqual(field, y.subarray(0, SHOWN));
+  assert.deepEqual(simulation.examples.y, field);
+  assert.equal(simulation.examples.x.length, 64 * SHOWN);
 });
 
 test('it learns', () => {

@@ -2,13 +2,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 import { defaults } from '../../book/playground/state.js';
+import { serve } from '../../book/playground/worker.js';
 
-// What a worker has and Node hasn't.
-let send;
 const posted = [];
-globalThis.addEventListener = (_, listener) => (send = (data) => listener({ data }));
-globalThis.postMessage = (message) => posted.push(structuredClone(message));
-await import('../../book/playground/worker.js');
+const address = 'http://localhost/playground.js';
+const send = serve((message) => posted.push(structuredClone(message)), address);
 
 const state = { ...defaults(), depth: 4, width: 4 };
 const last = () => posted.at(-1);
@@ -20,8 +18,10 @@ test('opens, steps, plays, pauses, tunes and resets', async () => {
   assert.equal(last().steps, 0);
   assert.equal(last().sides.length, 2);
   assert.equal(last().survey.length, 2);
+  assert.equal(last().examples.y.length, 256);
   await send({ step: 3 });
   assert.equal(last().steps, 3);
+  assert.equal(last().examples, null);
   await send({ play: true });
   await wait(100);
   await send({ play: false });
@@ -51,4 +51,9 @@ test('an error is a message', async () => {
   globalThis.fetch = async () => new Response(null, { status: 404 });
   await send({ state: { ...state, data: 'digits' } });
   assert.match(last().error, /digits.bin: 404/);
+  globalThis.fetch = async () => {
+    throw new TypeError('Failed to fetch'); // as from a file
+  };
+  await send({ state: { ...state, data: 'digits' } });
+  assert.match(last().error, /needs a page from a server/);
 });
