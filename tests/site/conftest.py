@@ -10,16 +10,18 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "book"))
-sys.path.insert(0, str(ROOT / "tools"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "book"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
 
 import browsers
 from builder import hosting
 
+ROOT = Path(__file__).resolve().parents[2]
 HTML = ROOT / "_build" / "html"
 SCREENSHOTS = ROOT / "_build" / "screenshots"
 WIDE, NARROW = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
+# A style under which what is out of view is laid out as if it were in view, and nothing moves.
+LAY_OUT = "* { content-visibility: visible !important; transition: none !important; }"
 
 
 def pages() -> list[str]:

@@ -182,6 +182,14 @@ def test_search_field_leads_to_the_search_page(page: Page, address: str) -> None
     expect(page.locator("#search-results ul.search li").first).to_be_visible()
 
 
+def test_matches_of_a_search_can_be_hidden_again(page: Page, address: str) -> None:
+    page.goto(address + "book/notation.html?highlight=Jacobian")
+    matches = page.locator("article span.highlighted")
+    expect(matches.first).to_be_visible()
+    page.get_by_role("button", name="Hide Search Matches").click()
+    expect(matches).to_have_count(0)
+
+
 def test_colour_scheme_button_changes_it(page: Page, address: str) -> None:
     page.goto(address)
     seen = set()

@@ -40,7 +40,7 @@ def run(site: Path) -> None:
     for path, html in pages.items():
         depth = len(path.relative_to(site).parts) - 1
         html = scripts.lighten(html, search_page=path.name == "search.html")
-        html = names.as_written(images.give_sizes(html, path))
+        html = names.mend(images.give_sizes(html, path))
         pages[path] = head.complete(html, static="../" * depth + "_static")
     scripts.drop_unused(site / "_static")
     progress.add(pages, site)  # before the style sheet, which keeps what pages and scripts name

@@ -1,4 +1,4 @@
-"""What a control is called for a screen reader is what is written on it."""
+"""What screen readers are told of a page's parts."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import re
 
 # MyST-NB's name for every folded cell, in the place of "Show code cell source".
 _UNREAD = re.compile(r'(<summary) aria-label="Toggle hidden content">')
+# Docutils puts entries of this role, which ARIA has given up, into a list, which wants items.
+_ENTRY = 'role="doc-biblioentry"'
 
 
-def as_written(html: str) -> str:
-    """Take away the names that hide what folded cells say."""
-    return _UNREAD.sub(r"\1>", html)
+def mend(html: str) -> str:
+    """Folded cells are called what is written on them; a bibliography is a list of items."""
+    return _UNREAD.sub(r"\1>", html).replace(_ENTRY, 'role="listitem"')

@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 
 from .tags import attributes, opening
 
-# fontawesome.js draws icons that the style sheet draws already, at half a megabyte. Of Bootstrap the
-# site used the menus: see _assets/menus.js.
+# fontawesome.js draws icons that the style sheet draws already, at half a megabyte. Of Bootstrap
+# the site used the menus: see _assets/menus.js.
 _NOWHERE = ("fontawesome.js", "bootstrap.js")
 _SEARCH_ONLY = re.compile(r"searchtools\.js|language_data\.js|searchindex\.js")
 # These have nothing to do on a page that doesn't have, in its HTML, what stands beside them.
