@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from builder import fingerprint
-from builder.postprocess import head, images, policy, progress, scripts, stylesheet
+from builder.postprocess import copies, head, images, policy, progress, scripts, stylesheet
 from builder.steps import Steps, duration
 
 
@@ -29,6 +29,15 @@ def test_scripts_wait_and_stay_where_they_are_used() -> None:
     )
     assert scripts.lighten(html, search_page=False) == '<script defer src="_static/a.js"></script>'
     assert "searchindex.js" in scripts.lighten(html, search_page=True)
+
+
+def test_of_equal_styles_the_first_stays_and_of_equal_scripts_the_last() -> None:
+    a, b = "<style>a</style>", "<style>b</style>"
+    run, other = "<script>run()</script>", "<script>other()</script>"
+    data = '<script type="application/json">1</script>'
+    html = f"{run}<article>1{a}{run}{data}2{a}{b}{run}{other}{data}3{a}{run}</article>{run}"
+    assert copies.drop(html) == (f"{run}<article>1{a}{data}2{b}{other}{data}3{run}</article>{run}")
+    assert copies.drop(run + run) == run + run  # not the theme's own
 
 
 def test_an_inline_handler_becomes_an_action_or_stops_the_build() -> None:

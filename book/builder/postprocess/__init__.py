@@ -1,7 +1,7 @@
 """Makes the built pages light and strict: the order matters, the security policy comes last.
 
 Pages are changed as text, tag by tag, so that everything a chapter wrote (its figures, its
-explorers) stays as it is, byte for byte.
+explorers) stays as it is, byte for byte, but for further copies of the same style or script.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from pathlib import Path
 from .. import address
 from ..paths import ROOT
 from . import (
+    copies,
     feed,
     formulas,
     front,
@@ -39,7 +40,7 @@ def run(site: Path) -> None:
     pages = {path: path.read_text(encoding="utf-8") for path in sorted(site.rglob("*.html"))}
     for path, html in pages.items():
         depth = len(path.relative_to(site).parts) - 1
-        html = scripts.lighten(html, search_page=path.name == "search.html")
+        html = scripts.lighten(copies.drop(html), search_page=path.name == "search.html")
         html = names.mend(images.give_sizes(html, path))
         pages[path] = head.complete(html, static="../" * depth + "_static")
     scripts.drop_unused(site / "_static")
