@@ -65,6 +65,6 @@ def _cell(value: Any) -> Cell:
         return None
     if math.isinf(value):
         return "∞" if value > 0 else "−∞"
-    if float(value).is_integer() and abs(value) < 1e15:
-        return int(value)
-    return float(f"{value:.{DIGITS}g}")
+    if isinstance(value, float) and not value.is_integer():
+        value = float(f"{value:.{DIGITS}g}")
+    return int(value) if float(value).is_integer() and abs(value) < 1e15 else value

@@ -192,6 +192,8 @@
     find('.rl-without').remove();
     address.textContent = home + '#explorer=' + own;
     addEventListener('hashchange', follow);
+    // Once now for the frame, and again for the place, which what follows can still move.
+    addEventListener('DOMContentLoaded', follow);
     follow();
   }
 })();
