@@ -34,6 +34,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from residual_lib.statistics import bootstrap_interval
 from residual_lib.svg import INK, SERIES, serialise
+from residual_lib.tables import keep as keep  # figures.keep, for what is drawn by hand
 
 WIDTH, HEIGHT = 5.2, 3.3  # inches
 FONT = 11.0  # points
@@ -322,14 +323,17 @@ def curves(
         ValueError: a column is missing, a group unknown, or two rows claim the same seed and x.
     """
     groups = _groups(table, group, order, {"x": x, "y": y})
-    figure, ax = _start(ax, x if xlabel is None else xlabel, y if ylabel is None else ylabel)
+    across, upward = x if xlabel is None else xlabel, y if ylabel is None else ylabel
+    figure, ax = _start(ax, across, upward)
     if log_x:
         _make_log(ax, "x")
     if log_y:
         _make_log(ax, "y")
-    ends = []
+    ends, drawn = [], []
     for (value, rows), look in zip(groups.items(), _looks(groups), strict=True):
         at, mean, low, high = _summary(rows, x, y, over, geometric)
+        name = (names or {}).get(value, str(value))
+        drawn.append(_numbers({group: name, across: at}, upward, mean, low, high))
         few = len(at) <= 12 if markers is None else markers
         ax.fill(
             np.concatenate([at, at[::-1]]),
@@ -350,7 +354,8 @@ def curves(
         seen = np.flatnonzero(np.isfinite(line))
         last = -1 if xlim is None or xlim[0] < xlim[1] else 0  # whichever is drawn at the right
         end = (at[seen[last]], line[seen[last]]) if len(seen) else None
-        ends.append(_End((names or {}).get(value, str(value)), look.colour, end))
+        ends.append(_End(name, look.colour, end))
+    keep(figure, pd.concat(drawn, ignore_index=True).dropna(axis="columns", how="all"))
     _limit(ax, xlim, ylim)
     if group is not None:
         _label_ends(ax, ends)
@@ -410,15 +415,21 @@ def points(
     figure, ax = axes(height=height, xlabel=y if xlabel is None else xlabel, log_x=log_x)
     left = max(text_width(part) for label in text.values() for part in label.split("\n")) + 12
     _set_margins(figure, left=left, right=14, top=26 if keyed else 8)
+    drawn = []
     for index, (value, all_rows) in enumerate(rows.items()):
         for place, part in enumerate(parts):
             some = all_rows if group is None else all_rows[all_rows[group] == part]
             if some.empty:
                 continue
             at = index + 0.26 * (place - (len(parts) - 1) / 2)
-            _one_point(ax, at, some, y, over, geometric, looks[part])
+            numbers = _one_point(ax, at, some, y, over, geometric, looks[part])
+            called = {None: None, **(names or {})}
+            of = {category: called.get(value, str(value)), group: called.get(part, str(part))}
+            drawn.append(_numbers(of, y if xlabel is None else xlabel, *numbers))
+            drawn[-1][published_name] = (published or {}).get(value, np.nan)
         if published is not None and value in published:
             ax.plot(published[value], index, "D", color=INK, markerfacecolor="none", markersize=7)
+    keep(figure, pd.concat(drawn, ignore_index=True).dropna(axis="columns", how="all"))
     ax.grid(axis="x", visible=True)
     ax.grid(axis="y", visible=False)
     ax.set_yticks(range(len(text)), list(text.values()))
@@ -483,11 +494,14 @@ def heatmap(
     means = kept.groupby([y, x], sort=False)[value].mean().unstack(x)
     cells = means.reindex(index=rows, columns=columns).to_numpy(dtype=np.float64)
     ends = np.log10(limits) if limits and log else limits
+    heads = [f"{y if ylabel is None else ylabel} \\ {x if xlabel is None else xlabel}", *columns]
+    numbers = 10.0**cells if log else cells
     finite = cells[np.isfinite(cells)]
     low, high = ends if ends is not None else (finite.min(), finite.max())
     figure, ax = axes(height=(len(rows) * 25 + 76) / 72, xlabel=x if xlabel is None else xlabel)
     left = max(text_width(str(row)) for row in rows) + 12
     _set_margins(figure, left=left, right=6, top=32, bottom=44)
+    keep(figure, pd.DataFrame(np.c_[np.array(rows, dtype=object), numbers], columns=heads))
     heading = f"{title} by {y if ylabel is None else ylabel}" if title else (ylabel or y)
     figure.text(3 / (72 * WIDTH), 1 - 3 / (72 * figure.get_figheight()), heading, va="top")
     across = ax.get_window_extent().width / len(columns)
@@ -567,14 +581,19 @@ def histogram(
         log_x=log_x,
     )
     looks = _looks(groups)
-    for each, look in zip(values.values(), looks, strict=True):
+    shown = [(names or {}).get(value, str(value)) for value in groups]
+    bins_of = {"from": edges[:-1], "to": edges[1:]}
+    drawn = []
+    for name, each, look in zip(shown, values.values(), looks, strict=True):
         heights, _ = np.histogram(each[np.isfinite(each)], edges, density=density)
+        of = {} if group is None else {group: name}
+        drawn.append(pd.DataFrame({**of, **bins_of, ylabel or counted: heights}))
         ax.stairs(heights, edges, color=look.colour, alpha=0.2, fill=True, linewidth=0)
         ax.stairs(heights, edges, color=look.colour, linestyle=look.dash, linewidth=1.8)
+    keep(figure, pd.concat(drawn, ignore_index=True))
     _limit(ax, xlim, ylim)
     if group is not None:
         _set_margins(figure, top=28)
-        shown = [(names or {}).get(value, str(value)) for value in groups]
         lines = {
             name: (look.dash, look.colour, "none") for name, look in zip(shown, looks, strict=True)
         }
@@ -670,7 +689,7 @@ def _mean_and_interval(
 
 def _one_point(
     ax: Axes, at: float, rows: pd.DataFrame, y: str, over: str, geometric: bool, look: _Look
-) -> None:
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
     if over in rows.columns and rows.duplicated([over]).any():
         raise ValueError(f"table has several rows for one {over} and category: choose one metric")
     values = rows[y].to_numpy(dtype=np.float64)
@@ -680,6 +699,20 @@ def _one_point(
     )
     ax.plot([low, high], [at, at], color=look.colour, linewidth=1.8, solid_capstyle="butt")
     ax.plot(mean, at, look.marker, color=look.colour, markersize=6.5)
+    return mean, low, high
+
+
+def _numbers(
+    of: Mapping[Any, Any],
+    name: str,
+    mean: NDArray[Any],
+    low: NDArray[Any],
+    high: NDArray[Any],
+) -> pd.DataFrame:
+    """What is drawn of one group, for `keep`: which, the mean, and the ends of its interval."""
+    which = {head: values for head, values in of.items() if head is not None}
+    ends = {name: mean, "95 % from": low, "95 % to": high}
+    return pd.DataFrame({**which, **{head: np.atleast_1d(each) for head, each in ends.items()}})
 
 
 def _drawable(

@@ -46,6 +46,9 @@ def explorer(table: pd.DataFrame) -> Explorer:
             ends.append(f"{NAMES[choice]} {_mean(rows)}")
         return f"{depth} layers, training error at the end: {'; '.join(ends)}."
 
+    ends = {
+        skip: reached[reached["skip"] == skip].groupby("depth")["value"].mean() for skip in NAMES
+    }
     seeds = table["seed"].nunique()
     return Explorer(
         render,
@@ -55,6 +58,12 @@ def explorer(table: pd.DataFrame) -> Explorer:
         ],
         title="Does a deeper network train?",
         alt=alt,
+        question="What does depth do to the training error of a plain net, and what does the skip?",
+        answer=(
+            f"The plain net has {_percent(ends[False][depths[0]])} % with {depths[0]} layers and "
+            f"{_percent(ends[False][depths[-1]])} % with {depths[-1]}: it can't use its depth. "
+            f"With the skip, {depths[-1]} layers have {_percent(ends[True][depths[-1]])} %."
+        ),
         caption=(
             "MNIST-1D, measured when this page was built: "
             f"mean of {seeds} seeds, 95 % bootstrap interval."

@@ -14,6 +14,7 @@ class Control:
         label: what the page calls it.
         values: all values, in order.
         texts: what the page calls each value.
+        keys: what a link to a state calls each value.
         start: index of the value shown first.
     """
 
@@ -34,6 +35,9 @@ class Control:
             raise ValueError(f"{name!r} has values that read alike: {', '.join(self.texts)}")
         if start is not None and start not in self.values:
             raise ValueError(f"default of {name!r} must be one of {self.values}, got {start!r}")
+        self.keys = tuple(key_of(value) for value in self.values)
+        if len(set(self.keys)) < len(self.keys):
+            raise ValueError(f"{name!r} has values that a link can't tell apart: {self.values}")
         self.start = 0 if start is None else self.values.index(start)
 
     def __repr__(self) -> str:
@@ -115,6 +119,13 @@ def text_of(value: Any) -> str:
     """A value as the page writes it: 0.1 and not 0.10000000000000001, 1000 and not 1e+03."""
     if isinstance(value, float):
         return f"{value:g}".replace("-", "−")
+    return str(value)
+
+
+def key_of(value: Any) -> str:
+    """A value as a link writes it: 56, 0.1, 1 for True."""
+    if isinstance(value, (bool, float)):
+        return f"{value:g}"
     return str(value)
 
 

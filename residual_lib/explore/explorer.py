@@ -5,10 +5,11 @@ from __future__ import annotations
 import inspect
 import itertools
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 from matplotlib import pyplot
 from matplotlib.figure import Figure
@@ -20,6 +21,7 @@ from residual_lib.explore.controls import Choice, Control, Slider, Toggle
 from residual_lib.explore.frames import pack
 from residual_lib.figures import MARK
 from residual_lib.svg import serialise
+from residual_lib.tables import Column, kept
 
 MOST_FRAMES = 1000
 MOST_RADIOS = 4
@@ -27,11 +29,27 @@ MOST_RADIOS = 4
 FACE = "RESIDUAL_LIB_EXPLORER"
 
 
+class Frame(NamedTuple):
+    """What an explorer shows in one state.
+
+    Attributes:
+        svg: the figure, whose ids begin with MARK until `figures.own_ids` replaces it.
+        says: what it shows, in a sentence.
+        tables: the numbers that it draws, see `residual_lib.tables`.
+    """
+
+    svg: str
+    says: str
+    tables: list[list[Column]]
+
+
 class Explorer:
     """A figure and the controls that choose what it shows.
 
     As the last value of a cell it shows itself: in a notebook with ipywidgets that call `render`
-    anew, on a built page with HTML inputs over frames drawn in advance.
+    anew, on a built page with HTML inputs over frames drawn in advance. Sliders play. The numbers
+    that a frame draws can be read as a table and saved, the frame too; on a page, a link leads to
+    each state.
 
     Args:
         render: called with one value for each control, by name; returns a matplotlib figure.
@@ -41,12 +59,15 @@ class Explorer:
         title: heading of the explorer.
         alt: what a frame shows, in a sentence: a function called like `render`, or a text in
             which {name} stands for a control's value. It is read aloud when the frame changes.
-        caption: text below, for example the question that the explorer answers.
+        question: what the reader should find out with it; stands above the controls.
+        answer: of the question, folded below the figure. Make its numbers from the data.
+        caption: how it was measured, in small print below.
 
     Raises:
         TypeError: `render` or `alt` can't be called with the controls' names, or a control
             isn't one.
-        ValueError: no control, two of one name, too many frames, an empty title or alt.
+        ValueError: no control, two of one name, too many frames, an empty title or alt, a
+            question without an answer or the reverse.
     """
 
     def __init__(
@@ -56,6 +77,8 @@ class Explorer:
         *,
         title: str,
         alt: str | Callable[..., str],
+        question: str | None = None,
+        answer: str | None = None,
         caption: str | None = None,
     ) -> None:
         self.controls = tuple(controls)
@@ -81,22 +104,29 @@ class Explorer:
             _fills(alt, names)
         else:
             _accepts("alt", alt, names)
+        for name, text in (("question", question), ("answer", answer)):
+            if text is not None and (not isinstance(text, str) or not text.strip()):
+                raise ValueError(f"{name} must be a text, got {text!r}")
+        if (question is None) != (answer is None):
+            raise ValueError(f"question and answer go together, got {question!r} and {answer!r}")
         self.render, self.title, self.alt, self.caption = render, title, alt, caption
+        self.question, self.answer = question, answer
 
     @property
     def start(self) -> dict[str, Any]:
         """The values of the frame that is shown first."""
         return {control.name: control.values[control.start] for control in self.controls}
 
-    def frame(self, **values: Any) -> tuple[str, str]:
+    @property
+    def name(self) -> str:
+        """What links call the explorer: its title in small letters and hyphens."""
+        return re.sub(r"[^a-z0-9]+", "-", self.title.lower()).strip("-") or "explorer"
+
+    def frame(self, **values: Any) -> Frame:
         """One frame.
 
         Args:
             values: one for each control.
-
-        Returns:
-            (svg, sentence): the figure, whose ids begin with MARK until `figures.own_ids`
-            replaces it, and what it shows.
 
         Raises:
             RuntimeError: `render` or `alt` failed, or returned something else; names the frame.
@@ -106,7 +136,7 @@ class Explorer:
             figure = self.render(**values)
             if not isinstance(figure, Figure):
                 raise TypeError(f"returned {type(figure).__name__}, not a matplotlib figure")
-            svg = serialise(figure, MARK)
+            svg, tables = serialise(figure, MARK), kept(figure)
             pyplot.close(figure)
         except Exception as error:
             raise RuntimeError(f"render({where}) failed: {error}") from error
@@ -121,7 +151,7 @@ class Explorer:
                 sentence = figures.check_alt(self.alt(**values))
         except Exception as error:
             raise RuntimeError(f"alt({where}) failed: {error}") from error
-        return svg, sentence
+        return Frame(svg, sentence, tables)
 
     @cached_property
     def _content(self) -> tuple[str, str]:
@@ -139,17 +169,28 @@ class Explorer:
             disable=_in_kernel() and face() == "static",
         )
         frames = [self.frame(**dict(zip(names, values, strict=True))) for values in bar]
-        parts, runs = pack([_named(svg) for svg, _ in frames])
+        parts, runs = pack([_named(frame.svg) for frame in frames])
         first = 0
         for control in self.controls:
             first = first * len(control.values) + control.start
+        # Frames share columns, as that of steps: each is stored once, and a table is a list of
+        # their places.
+        places: dict[Column, int] = {}
         content = {
             "parts": parts,
             "runs": runs,
-            "says": [sentence for _, sentence in frames],
+            "says": [frame.says for frame in frames],
+            "names": names,
             "texts": [control.texts for control in self.controls],
+            "keys": [control.keys for control in self.controls],
+            "starts": [control.start for control in self.controls],
+            "tables": [
+                [[places.setdefault(column, len(places)) for column in table] for table in tables]
+                for _, _, tables in frames
+            ],
+            "columns": list(places),
         }
-        return self._body(*frames[first], controls=True), page.data(content)
+        return self._body(frames[first], controls=True), page.data(content)
 
     def html(self) -> str:
         """The static face: all frames, self-contained HTML. Each call gives ids of its own."""
@@ -159,32 +200,32 @@ class Explorer:
 
     def first_frame_html(self) -> str:
         """The first frame without controls, for where the live face can't be shown."""
-        body = self._body(*self.frame(**self.start), controls=False)
+        body = self._body(self.frame(**self.start), controls=False)
         return figures.own_ids(f"{body}</div>")
 
-    def _body(self, svg: str, sentence: str, *, controls: bool) -> str:
-        answers = "; ".join(
-            f"{control.label}: {', '.join(control.texts)}" for control in self.controls
-        )
-        inputs = (
-            '<div class="rl-controls" hidden>'
-            + "".join(_input(control) for control in self.controls)
-            + "</div>"
-        )
-        # Not <noscript>: some front ends drop scripts and still claim to run them.
-        without = (
-            '<p class="rl-without">Where scripts run, this figure answers to '
-            f"{page.escape(answers)}.</p>"
-        )
-        caption = f'<p class="rl-caption">{page.escape(self.caption)}</p>' if self.caption else ""
+    def _body(self, frame: Frame, *, controls: bool) -> str:
+        inputs, tools = "", ""
+        if controls:
+            answers = "; ".join(
+                f"{control.label}: {', '.join(control.texts)}" for control in self.controls
+            )
+            inputs = (
+                '<div class="rl-controls" hidden>'
+                + "".join(_input(control) for control in self.controls)
+                # Not <noscript>: some front ends drop scripts and still claim to run them.
+                + '</div><p class="rl-without">Where scripts run, this figure answers to '
+                f"{page.escape(answers)}.</p>"
+            )
+            tools = page.tools(self.title, with_data=bool(frame.tables))
         return (
             f'<div class="rl-explorer" role="group" aria-labelledby="{MARK}-title" '
-            f'data-lm-suppress-shortcuts="true">{page.style()}'
+            f'data-name="{self.name}" data-lm-suppress-shortcuts="true">{page.style()}'
             f'<p class="rl-title" id="{MARK}-title">{page.escape(self.title)}</p>'
-            f"{inputs + without if controls else ''}"
-            f'<div class="rl-figure rl-frame">{_named(svg)}</div>'
-            f'<p class="rl-says" id="{MARK}-says" aria-live="polite">{page.escape(sentence)}</p>'
-            f"{caption}"
+            f"{page.paragraph('rl-question', self.question)}{inputs}"
+            f'<div class="rl-figure rl-frame">{_named(frame.svg)}</div>'
+            f'<p class="rl-says" id="{MARK}-says" aria-live="polite">{page.escape(frame.says)}</p>'
+            f"{tools}{page.folded('rl-answer', 'Answer', self.answer)}"
+            f"{page.paragraph('rl-caption', self.caption)}"
         )
 
     def _repr_html_(self) -> str | None:
@@ -271,9 +312,11 @@ def _input(control: Control) -> str:
         return (
             f'<div class="rl-control"><label for="{own}">{label}: '
             f'<span class="rl-value">{texts[control.start]}</span></label>'
+            '<div class="rl-slide"><button type="button" class="rl-play" data-do="play" '
+            f'aria-pressed="false" aria-label="Play {label}"></button>'
             f'<input type="range" id="{own}" min="0" max="{len(texts) - 1}" step="1" '
             f'value="{control.start}" aria-valuetext="{texts[control.start]}" autocomplete="off">'
-            "</div>"
+            "</div></div>"
         )
     if isinstance(control, Toggle):
         checked = " checked" if control.start else ""

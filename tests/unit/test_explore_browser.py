@@ -2,11 +2,16 @@
 
 import base64
 import hashlib
+import io
+import itertools
 import re
 import shutil
 from pathlib import Path
+from xml.etree import ElementTree
 
+import pandas as pd
 import pytest
+from PIL import Image
 
 from residual_lib import figures
 from residual_lib.explore import Choice, Curve, Explorer, Slider, Toggle, page, predict, recall
@@ -54,7 +59,7 @@ def visit(chromium):
     """Open a page of the given pieces; fails afterwards on any console error or request."""
     contexts, complaints = [], []
 
-    def open_page(*pieces, theme="", width=1280, init=None, **options):
+    def open_page(*pieces, theme="", width=1280, init=None, state="", **options):
         body = "".join(piece._repr_html_() for piece in pieces)
         scripts = ("explorer.js", "curves.js", "predictions.js")
         text = PAGE.format(body=body, theme=theme, hashes=" ".join(map(sha, scripts)))
@@ -74,7 +79,7 @@ def visit(chromium):
         tab = context.new_page()
         tab.on("console", lambda message: complaints.append(message.text))
         tab.on("pageerror", lambda error: complaints.append(str(error)))
-        tab.goto(ADDRESS)
+        tab.goto(ADDRESS + state)
         return tab
 
     yield open_page
@@ -88,6 +93,7 @@ def render(depth, activation, norm):
     figure, ax = figures.axes(xlabel="layer", ylabel="gradient")
     ax.plot([0, depth], [1, 0.5 if norm else 0.1], "o-", color=figures.SERIES[len(activation) % 6])
     ax.set(xlim=(0, 60), ylim=(0, 1))
+    figures.keep(figure, pd.DataFrame({"layer, counted": [0, depth], activation: [1, 0.5]}))
     return figure
 
 
@@ -106,12 +112,14 @@ def shown():
         ],
         title="Gradient by layer",
         alt=says,
+        question="Where does the gradient go?",
+        answer="It falls.",
     )
 
 
 def test_mouse_and_keyboard_change_the_frame(visit, shown):
     tab = visit(shown)
-    slider, drawing = tab.get_by_label("depth"), tab.locator(".rl-frame")
+    slider, drawing = tab.get_by_role("slider"), tab.locator(".rl-frame")
     assert tab.locator(".rl-says").inner_text() == says(8, "relu", False)
     seen = [drawing.inner_html()]
     slider.focus()
@@ -140,7 +148,7 @@ def test_several_on_a_page_do_not_disturb_each_other(visit, shown):
     first, second = tab.locator(".rl-explorer").all()
     before = second.inner_html()
     first.get_by_label("sigmoid").check()
-    first.get_by_label("depth").press("End")
+    first.get_by_role("slider").press("End")
     assert second.inner_html() == before
     assert first.locator(".rl-says").inner_text() == says(56, "sigmoid", False)
     ids = tab.evaluate("[...document.querySelectorAll('[id]')].map((each) => each.id)")
@@ -161,8 +169,10 @@ def test_it_fits_and_can_be_touched(visit, shown, width):
     pieces = [predict("v", "Which?", choices=["It falls", "It rises"]), recall("v", "It rises")]
     tab = visit(shown, *pieces, width=width)
     assert tab.evaluate("document.documentElement.scrollWidth") <= width
-    targets = tab.locator("input[type=range], label:has(input), select, button")
-    assert targets.count() >= 8
+    tab.get_by_text("Data, link, files").click()
+    assert tab.evaluate("document.documentElement.scrollWidth") <= width
+    targets = tab.locator("input[type=range], label:has(input), select, button, summary")
+    assert targets.count() >= 16
     assert min(each.bounding_box()["height"] for each in targets.all()) >= 44
     text = tab.locator(".rl-frame svg text").first
     scale = tab.locator(".rl-frame svg").bounding_box()["width"] / (72 * figures.WIDTH)
@@ -186,14 +196,177 @@ def test_dark_pages_have_light_ink(visit, shown):
     assert colours(light)[1] == colours(dark)[1]
 
 
-def test_print_shows_the_frame_and_the_values(visit, shown):
+def test_print_shows_the_frame_its_values_and_where_to_find_it(visit, shown):
     tab = visit(shown, theme=' data-theme="dark"')
-    tab.get_by_label("depth").press("End")
+    address = tab.locator(".rl-address")
+    assert not address.is_visible()
+    tab.emulate_media(media="print")
+    assert address.inner_text() == f"{ADDRESS}#explorer=gradient-by-layer"
+    tab.emulate_media(media="screen")
+    tab.get_by_role("slider").press("End")
     tab.emulate_media(media="print")
     assert tab.locator(".rl-frame svg").is_visible()
-    assert not tab.get_by_label("depth").is_visible()
+    assert not tab.locator("input[type=range], .rl-explorer button").first.is_visible()
     assert tab.locator(".rl-value").inner_text() == "56 layers"
     assert colours(tab)[0] == "rgb(0, 0, 0)"
+    wanted = f"{ADDRESS}#explorer=gradient-by-layer;depth=56;activation=relu;norm=0"
+    assert address.inner_text() == wanted
+
+
+# ------------------------------------------------------------- every state, and links to it
+
+
+def test_every_state_can_be_linked_and_shows_its_frame(visit, shown):
+    tab = visit(shown)
+    drawing, sentence = tab.locator(".rl-frame"), tab.locator(".rl-says")
+    seen = set()
+    for depth, activation, norm in itertools.product(
+        (8, 20, 56), ("relu", "tanh", "sigmoid"), (0, 1)
+    ):
+        state = f"#explorer=gradient-by-layer;depth={depth};activation={activation};norm={norm}"
+        tab.evaluate("(state) => { location.hash = state }", state)
+        playwright.expect(sentence).to_have_text(says(depth, activation, bool(norm)))
+        wanted = shown.frame(depth=depth, activation=activation, norm=bool(norm)).svg
+        paths = re.findall(r' d="([^"]+)"', wanted)
+        assert re.findall(r' d="([^"]+)"', drawing.inner_html()) == paths
+        seen.add(drawing.inner_html())
+    assert len(seen) == 12  # relu and tanh are drawn alike here
+
+
+def test_a_link_opens_its_state_and_goes_there(visit, shown):
+    other = Explorer(render, shown.controls, title="Another", alt=says)
+    blank = figures.show(figures.axes(height=20)[0], "A tall figure with nothing in it.")
+    state = "#explorer=gradient-by-layer;norm=1;depth=56"
+    tab = visit(blank, other, shown, blank, state=state)
+    playwright.expect(tab.locator(".rl-says").nth(1)).to_have_text(says(56, "relu", True))
+    assert tab.locator(".rl-says").nth(0).inner_text() == says(8, "relu", False)
+    assert tab.get_by_role("checkbox").nth(1).is_checked()
+    assert abs(tab.locator(".rl-explorer").nth(1).bounding_box()["y"]) < 40
+
+
+def test_the_link_button_writes_what_a_link_reads(visit, shown):
+    tab = visit(shown, permissions=["clipboard-read", "clipboard-write"])
+    tab.get_by_label("tanh").check()
+    tab.get_by_text("Data, link, files").click()
+    tab.get_by_role("button", name="Copy link").click()
+    wanted = f"{ADDRESS}#explorer=gradient-by-layer;depth=8;activation=tanh;norm=0"
+    assert tab.url == wanted
+    # The page isn't served over TLS, so the browser offers no clipboard.
+    playwright.expect(tab.get_by_role("status")).to_have_text("The address bar has the link.")
+    tab.get_by_role("button", name="Reset").click()
+    assert tab.locator(".rl-says").inner_text() == says(8, "relu", False)
+    tab.reload()
+    assert tab.locator(".rl-says").inner_text() == says(8, "tanh", False)
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        "#explorer=gradient-by-layer;depth=57;activation=elu;norm=2",
+        "#explorer=gradient-by-layer;depth",
+        "#explorer=gradient-by-layer;__proto__=1;constructor=2;depth=%E0%A4%A",
+        "#explorer=gradient-by-layer;depth=<img src=x onerror=alert(1)>",
+        "#explorer=gradient-by-layer;activation=javascript:alert(1)",
+        "#explorer=</script><script>alert(1)</script>",
+        '#explorer="]*{};depth=56',
+        "#explorer",
+        "#%",
+    ],
+)
+def test_what_a_link_says_is_only_compared(visit, shown, state):
+    init = "window.alert = () => console.error('a link ran')"
+    tab = visit(shown, state=state, init=init)
+    assert tab.locator(".rl-says").inner_text() == says(8, "relu", False)
+    assert tab.locator("img, main script:not([type])").count() == 1  # the explorer's own
+    tab.get_by_role("slider").press("End")
+    assert tab.locator(".rl-says").inner_text() == says(56, "relu", False)
+
+
+# ----------------------------------------------------------------------- playing, data, files
+
+
+def test_play_goes_to_the_end_and_stops(visit, shown):
+    tab = visit(shown)
+    tab.clock.install()
+    button, value = tab.get_by_role("button", name="Play depth"), tab.locator(".rl-value")
+    sentence = tab.locator(".rl-says")
+    button.press("Enter")
+    assert value.inner_text() == "8 layers"
+    assert button.get_attribute("aria-pressed") == "true"
+    assert sentence.get_attribute("aria-live") == "off"
+    tab.clock.run_for(900)
+    assert value.inner_text() == "20 layers"
+    button.press("Space")  # pause
+    tab.clock.run_for(5000)
+    assert value.inner_text() == "20 layers"
+    button.press("Enter")
+    tab.clock.run_for(5000)
+    assert value.inner_text() == "56 layers"
+    assert sentence.inner_text() == says(56, "relu", False)
+    assert sentence.get_attribute("aria-live") == "polite"
+    assert button.get_attribute("aria-pressed") == "false"
+    button.press("Enter")  # from the start again
+    assert value.inner_text() == "8 layers"
+    tab.get_by_label("BatchNorm").check()  # who takes the controls stops it
+    tab.clock.run_for(5000)
+    assert sentence.inner_text() == says(8, "relu", True)
+
+
+def test_nothing_plays_where_motion_is_not_wanted(visit, shown):
+    tab = visit(shown, reduced_motion="reduce")
+    assert not tab.locator(".rl-play").is_visible()
+    tab.get_by_role("slider").press("End")
+    assert tab.locator(".rl-says").inner_text() == says(56, "relu", False)
+
+
+def cells(tab):
+    return tab.locator(".rl-table tr").evaluate_all(
+        "(rows) => rows.map((row) => [...row.cells].map((cell) => cell.textContent))"
+    )
+
+
+def test_the_data_follow_the_frame(visit, shown):
+    tab = visit(shown)
+    assert cells(tab) == []
+    tab.get_by_text("Data, link, files").press("Enter")
+    playwright.expect(tab.get_by_role("region", name="Data of Gradient by layer")).to_be_visible()
+    assert cells(tab) == [["layer, counted", "relu"], ["0", "1"], ["8", "0.5"]]
+    assert tab.get_by_role("columnheader", name="relu").count() == 1
+    tab.get_by_role("slider").press("End")
+    tab.get_by_label("tanh").check()
+    assert cells(tab) == [["layer, counted", "tanh"], ["0", "1"], ["56", "0.5"]]
+
+
+def saved(tab, name):
+    with tab.expect_download() as download:
+        tab.get_by_role("button", name=name).click()
+    return download.value.suggested_filename, Path(download.value.path()).read_bytes()
+
+
+def test_frames_can_be_saved(visit, shown):
+    tab = visit(shown, theme=' data-theme="dark"')
+    tab.get_by_role("slider").press("End")
+    tab.get_by_text("Data, link, files").click()
+    name, table = saved(tab, "Save CSV")
+    assert name == "gradient-by-layer-depth-56-activation-relu-norm-0.csv"
+    assert table == b'"layer, counted",relu\n0,1\n56,0.5\n'
+    name, drawing = saved(tab, "Save SVG")
+    root = ElementTree.fromstring(drawing)  # on its own, so it has to be XML
+    assert name.endswith("norm-0.svg")
+    assert root.get("aria-label") == says(56, "relu", False)
+    # For white paper, whatever the page's theme, and without the page's variables.
+    assert root[0].get("fill") == "#fff"
+    assert "fill: rgb(36, 41, 47)" in root.get("style")
+    assert b"var(" not in drawing
+    assert b"color-mix" not in drawing
+    assert b"color(" not in drawing
+    name, picture = saved(tab, "Save PNG")
+    assert name.endswith("norm-0.png")
+    image = Image.open(io.BytesIO(picture)).convert("RGB")
+    assert image.width == pytest.approx(3 * 72 * figures.WIDTH, abs=3)
+    assert image.getpixel((2, image.height - 2)) == (255, 255, 255)
+    found = {colour for _, colour in image.getcolors(1 << 20)}
+    assert (0, 119, 187) in found or (224, 100, 12) in found or (109, 92, 229) in found
 
 
 # ------------------------------------------------------------------------------------- predictions
