@@ -330,6 +330,7 @@ def test_the_data_follow_the_frame(visit, shown):
     assert cells(tab) == []
     tab.get_by_text("Data, link, files").press("Enter")
     playwright.expect(tab.get_by_role("region", name="Data of Gradient by layer")).to_be_visible()
+    playwright.expect(tab.get_by_role("columnheader")).to_have_count(2)
     assert cells(tab) == [["layer, counted", "relu"], ["0", "1"], ["8", "0.5"]]
     assert tab.get_by_role("columnheader", name="relu").count() == 1
     tab.get_by_role("slider").press("End")
