@@ -6,8 +6,8 @@ from pathlib import Path
 
 _CHANGES = {
     # Sphinx takes these out of a page before it quotes it. Ours, too: a formula stands on the page
-    # twice (HTML for the eye, MathML for the ear, with its LaTeX), and a quiz's answers are for those
-    # who have tried.
+    # twice (HTML for the eye, MathML for the ear, with its LaTeX), and a quiz's answers are for who
+    # has tried.
     ("searchtools.js", '[".headerlink", "script", "style"]'): (
         '[".headerlink", "script", "style", "svg", "annotation", ".katex-html", ".rl-controls", '
         '".rl-answer"]'
