@@ -3,14 +3,30 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import hashlib
 import json
+import shutil
+import threading
+import urllib.request
 from pathlib import Path
 
 import pytest
-from builder import fingerprint
-from builder.postprocess import copies, head, images, policy, progress, scripts, stylesheet
+from builder import fingerprint, hosting
+from builder.postprocess import (
+    copies,
+    formulas,
+    head,
+    images,
+    policy,
+    progress,
+    scripts,
+    stylesheet,
+    theme,
+)
 from builder.steps import Steps, duration
+from conftest import ROOT
+from fontTools.ttLib import TTFont
 
 
 def test_policy_hashes_what_the_browser_runs() -> None:
@@ -38,6 +54,48 @@ def test_of_equal_styles_the_first_stays_and_of_equal_scripts_the_last() -> None
     html = f"{run}<article>1{a}{run}{data}2{a}{b}{run}{other}{data}3{a}{run}</article>{run}"
     assert copies.drop(html) == (f"{run}<article>1{a}{data}2{b}{other}{data}3{run}</article>{run}")
     assert copies.drop(run + run) == run + run  # not the theme's own
+
+
+def test_scripts_without_a_use_are_left_out() -> None:
+    copy = '<script defer src="_static/copybutton.js?v=1"></script>'
+    code = '<div class="highlight"><pre></pre></div>'
+    assert scripts.lighten(copy, search_page=False) == ""
+    assert scripts.lighten(code + copy, search_page=False) == code + copy
+    bootstrap = '<script src="_static/scripts/bootstrap.js?digest=1"></script>'
+    assert scripts.lighten(code + bootstrap, search_page=False) == code
+
+
+def test_a_changed_theme_stops_the_build(tmp_path: Path) -> None:
+    (tmp_path / "scripts").mkdir()
+    (tmp_path / "scripts" / "pydata-sphinx-theme.js").write_text("(()=>{})();")
+    with pytest.raises(ValueError, match=r"pydata-sphinx-theme\.js has changed"):
+        theme.tidy(tmp_path)
+
+
+def test_formulas_fonts_have_the_characters_of_formulas(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "book" / "_assets" / "katex" / "fonts", tmp_path / "katex" / "fonts")
+    page = '<p>text<span class="katex-html">x<span>\u2211</span></span></p>'
+    formulas.subset([page], tmp_path)
+    for name, kept in (("Math-Italic", "x"), ("Size1-Regular", "\u2211")):
+        font = TTFont(tmp_path / "katex" / "fonts" / f"KaTeX_{name}.woff2")
+        assert set(font.getBestCmap()) == set(map(ord, kept))
+
+
+def test_host_compresses_text_and_weighs_it(tmp_path: Path) -> None:
+    (tmp_path / "index.html").write_text("<p>" + 1000 * "a ")
+    (tmp_path / "font.woff2").write_bytes(bytes(500))
+    server = hosting.server(tmp_path)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    address = f"http://127.0.0.1:{server.server_port}/"
+    request = urllib.request.Request(address, headers={"Accept-Encoding": "gzip"})
+    with urllib.request.urlopen(request) as answer:
+        body = answer.read()
+    assert gzip.decompress(body) == (tmp_path / "index.html").read_bytes()
+    assert len(body) == hosting.weight(tmp_path / "index.html") < 100
+    with urllib.request.urlopen(address) as answer:
+        assert answer.read() == (tmp_path / "index.html").read_bytes()
+    assert hosting.weight(tmp_path / "font.woff2") == 500
+    server.shutdown()
 
 
 def test_an_inline_handler_becomes_an_action_or_stops_the_build() -> None:

@@ -187,7 +187,7 @@ def test_without_javascript_first_frames_and_text_are_there(browser: Browser, ad
         for explorer, same in zip(
             page.locator(".rl-explorer").all(), bare.locator(".rl-explorer").all(), strict=True
         ):
-            assert same.locator(".rl-figure svg").is_visible()
+            expect(same.locator(".rl-figure svg")).to_be_visible()
             says = [each.locator(".rl-says").text_content() for each in (explorer, same)]
             assert says[0] == says[1]
             assert not same.locator("input").first.is_visible()
