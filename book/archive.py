@@ -24,13 +24,13 @@ def main() -> int:
     if out.exists():  # a new build begins with an empty folder
         say(f"Nothing has changed since it was packed: {out}")
         return 0
-    reveal("zip")
     unfinished = out.with_suffix(".part")
     with zipfile.ZipFile(unfinished, "w", zipfile.ZIP_DEFLATED) as archive:
         for path in sorted(HTML.rglob("*")):
             if path.is_file() and path != unfinished:
                 archive.write(path, Path("residual-connections") / path.relative_to(HTML))
     unfinished.rename(out)
+    reveal("zip")  # afterwards: the archive doesn't contain itself
     say(f"The site is packed in {out} ({out.stat().st_size / 1e6:.1f} MB)")
     return 0
 

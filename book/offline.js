@@ -7,32 +7,37 @@ const CACHE = OURS + '@VERSION@';
 
 self.addEventListener('install', () => self.skipWaiting());
 
+const ours = (url) => typeof url === 'string' && url.startsWith(self.registration.scope);
+const keep = async (url, answer) => {
+  if (answer.ok && answer.type === 'basic') await (await caches.open(CACHE)).put(url, answer);
+};
+// Never from the browser's own cache without asking whether it is new: a page and its style are
+// of one build.
+const fresh = (url) => fetch(url, { cache: 'no-cache' });
+const renew = (url) => fresh(url).then((answer) => keep(url, answer)).catch(() => {});
+
 self.addEventListener('activate', (event) => {
   const tidy = async () => {
     for (const name of await caches.keys()) {
-      if (name.startsWith(OURS) && name !== CACHE) await caches.delete(name);
+      if (!name.startsWith(OURS) || name === CACHE) continue;
+      // What the reader had, in its new form.
+      const had = await (await caches.open(name)).keys();
+      await Promise.all(had.map(({ url }) => renew(url)));
+      await caches.delete(name);
     }
     await self.clients.claim();
   };
   event.waitUntil(tidy());
 });
 
-const ours = (url) => typeof url === 'string' && url.startsWith(self.registration.scope);
-const keep = async (request, answer) => {
-  if (answer.ok && answer.type === 'basic') await (await caches.open(CACHE)).put(request, answer);
-};
-
 self.addEventListener('fetch', (event) => {
   const { request } = event;
   if (request.method !== 'GET' || !ours(request.url)) return;
   const answer = async () => {
     try {
-      // A page is never taken from the browser's own cache without asking whether it is new.
-      const fresh = request.mode === 'navigate'
-        ? await fetch(request.url, { cache: 'no-cache', redirect: 'manual' })
-        : await fetch(request);
-      event.waitUntil(keep(request.url, fresh.clone()));
-      return fresh;
+      const found = await fresh(request.url);
+      event.waitUntil(keep(request.url, found.clone()));
+      return found;
     } catch (error) {
       // A link may have a query (a state of the playground): the page is the same.
       const kept = await caches.match(request.url, { ignoreSearch: request.mode === 'navigate' });
@@ -46,7 +51,5 @@ self.addEventListener('fetch', (event) => {
 // The first page is there before this worker is: it says what it is made of.
 self.addEventListener('message', ({ data }) => {
   if (!Array.isArray(data)) return;
-  for (const url of data.filter(ours)) {
-    fetch(url).then((answer) => keep(url, answer)).catch(() => {});
-  }
+  for (const url of data.filter(ours)) renew(url);
 });

@@ -12,20 +12,20 @@ _VERSION = re.compile(
 )
 
 
-def atom(changelog: str, address: str, built: str) -> str:
+def atom(changelog: str, address: str, otherwise: str) -> str:
     """The feed.
 
     Args:
         changelog: the text of CHANGELOG.md: headings "## 0.1.0 (2026-11-24)" or "(unreleased)".
         address: of the site.
-        built: today's date as YYYY-MM-DD, for what isn't released.
+        otherwise: the date of what isn't released, as YYYY-MM-DD.
 
     Raises:
         ValueError: there is no version.
     """
     entries = []
     for found in _VERSION.finditer(changelog):
-        when = found["when"] if re.fullmatch(r"\d{4}-\d\d-\d\d", found["when"]) else built
+        when = found["when"] if re.fullmatch(r"\d{4}-\d\d-\d\d", found["when"]) else otherwise
         text = escape(MarkdownIt().render(found["text"].strip()))
         entries.append(
             f"<entry><id>{address}book/changelog.html#{found['name']}</id>"
