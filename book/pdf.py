@@ -72,9 +72,9 @@ def _print(path: str, out: Path) -> None:
         )
         page = browser.new_page()
         page.emulate_media(media="print", color_scheme="light")
+        # Not "networkidle": on a busy machine that comes before the page's end does, and what had
+        # been laid out so far was printed, 54 pages of 196.
         page.goto(f"http://127.0.0.1:{server.server_port}/{path}", wait_until="load")
-        # On a busy machine Chromium printed what it had laid out so far: 54 pages of 196.
-        page.wait_for_load_state("networkidle")
         page.evaluate("document.fonts.ready.then(() => document.body.scrollHeight)")
         page.pdf(
             path=str(out),

@@ -29,6 +29,12 @@ def pages() -> list[str]:
     return sorted(path.relative_to(HTML).as_posix() for path in HTML.rglob("*.html"))
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--take-pictures", action="store_true", help="take the pictures of test_look.py anew"
+    )
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "page_path" in metafunc.fixturenames:
         metafunc.parametrize("page_path", pages())

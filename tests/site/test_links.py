@@ -7,8 +7,11 @@ from functools import cache
 from urllib.parse import unquote, urlsplit
 
 from bs4 import BeautifulSoup
+from builder import address as addresses
 from conftest import HTML, pages
 from playwright.sync_api import Page, expect
+
+BASE = addresses.path()
 
 
 @cache
@@ -28,7 +31,9 @@ def test_links_and_anchors_resolve(page_path: str) -> None:
         if parts.scheme or parts.netloc:
             continue
         target = page_path
-        if parts.path:
+        if parts.path.startswith(BASE):  # the page for wrong addresses, which has no folder
+            target = unquote(parts.path).removeprefix(BASE) or "index.html"
+        elif parts.path:
             folder = posixpath.dirname(page_path)
             target = posixpath.normpath(posixpath.join(folder, unquote(parts.path)))
         if not (HTML / target).is_file() or (

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import base64
+
 from ..paths import ROOT
 
 # Where the site lies: under its name on GitHub Pages, at the root on this machine.
 _SCRIPT = """
-const base = location.pathname.startsWith({base!r}) ? {base!r} : '/';
+let mode = 'auto';
+try { mode = localStorage.getItem('mode'); } catch {}
+if (mode !== 'light' && mode !== 'dark') {
+  mode = matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light';
+}
+document.documentElement.dataset.theme = mode;
+const base = location.pathname.startsWith(BASE) ? BASE : '/';
 for (const link of document.querySelectorAll('a')) link.href = base + link.dataset.to;
 """
 _PAGE = """<!DOCTYPE html>
@@ -15,13 +23,12 @@ _PAGE = """<!DOCTYPE html>
 <meta charset="utf-8" />
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="robots" content="noindex">
+<link rel="icon" type="image/svg+xml" href="data:image/svg+xml;base64,{encoded}">
 <title>This page is not here</title>
 <meta name="description" content="A page of the course on residual connections that is not there.">
 <style>
-:root {{ color-scheme: light dark; --ink: #1c2733; --paper: #fff; --accent: #0b6e6e; }}
-@media (prefers-color-scheme: dark) {{
-  :root {{ --ink: #e6ebf0; --paper: #12181f; --accent: #5ec9c0; }}
-}}
+:root {{ color-scheme: light; --ink: #1c2733; --paper: #fff; --accent: #0b6e6e; }}
+[data-theme="dark"] {{ color-scheme: dark; --ink: #e6ebf0; --paper: #12181f; --accent: #5ec9c0; }}
 body {{
   margin: 12vh auto; max-width: 32rem; padding: 0 1rem;
   background: var(--paper); color: var(--ink); font: 1.1rem/1.6 system-ui, sans-serif;
@@ -51,4 +58,9 @@ li a {{ display: inline-block; padding: 0.55rem 0; color: var(--accent); }}
 def page(base: str) -> str:
     """The page, for a site that lies at the path `base`, such as '/course/'."""
     icon = (ROOT / "book" / "_assets" / "favicon.svg").read_text(encoding="utf-8")
-    return _PAGE.format(base=base, icon=icon, script=_SCRIPT.format(base=base))
+    return _PAGE.format(
+        base=base,
+        icon=icon,
+        encoded=base64.b64encode(icon.encode()).decode(),
+        script=_SCRIPT.replace("BASE", repr(base)),
+    )
