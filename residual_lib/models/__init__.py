@@ -1,6 +1,8 @@
 """Whole networks built of `Residual`, made by name."""
 
+from residual_lib.models.bert import BERT
 from residual_lib.models.conv import ConvNet
+from residual_lib.models.gpt import GPT
 from residual_lib.models.mlp import MLP
 from residual_lib.models.rectifier import RectifierNet
 from residual_lib.models.registry import (
@@ -10,12 +12,16 @@ from residual_lib.models.registry import (
     register_model,
 )
 from residual_lib.models.resnet import ResNet
+from residual_lib.models.transformer import Transformer
 
 __all__ = [
+    "BERT",
+    "GPT",
     "MLP",
     "ConvNet",
     "RectifierNet",
     "ResNet",
+    "Transformer",
     "create_model",
     "list_models",
     "model_options",
