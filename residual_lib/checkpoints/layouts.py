@@ -1,4 +1,4 @@
-"""What others call the parts of a residual network.
+"""What others call the parts of a residual network (for Transformers see `transformers`).
 
 Nearly all public definitions descend from one file, torchvision's `resnet.py`: ``layer2.0.conv1``
 is the first convolution of the first block of the second stage, ``bn1`` its normalisation. They
@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor
+
+from residual_lib.checkpoints.transformers import BERT_NAMES, GPT2_NAMES, Naming
 
 
 @dataclass(frozen=True)
@@ -71,11 +73,13 @@ TORCHVISION = Layout("fc", "downsample")
 TIMM = Layout("fc", "downsample", deep=True)
 AKAMASTER = Layout("linear", "shortcut")
 #: By name. ``akamaster`` is also how kuangliu's CIFAR models are named; None stands for our names.
-LAYOUTS: dict[str, Layout | None] = {
+LAYOUTS: dict[str, Layout | Naming | None] = {
     "residual_lib": None,
     "torchvision": TORCHVISION,
     "timm": TIMM,
     "akamaster": AKAMASTER,
+    "gpt2": GPT2_NAMES,
+    "bert": BERT_NAMES,
 }
 
 

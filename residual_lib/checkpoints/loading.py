@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 
 from residual_lib.checkpoints.layouts import LAYOUTS, described, renumbered
 from residual_lib.checkpoints.reading import read
+from residual_lib.checkpoints.transformers import OURS, Naming
 from residual_lib.models import create_model, model_options
 
 _SHOWN = 6  # names in a message, of each sort
@@ -39,8 +41,10 @@ def load(
     """Return a model with the weights of a checkpoint, in evaluation mode, on the CPU.
 
     What the shapes of the weights tell needn't be said: channels in and out, the kind of stem, and
-    which of the shortcuts A, B, C or D. What they don't tell is as in `model`, unless `options`
-    says otherwise: ``stride_in_1x1=True`` for bottlenecks made as in the paper.
+    which of the shortcuts A, B, C or D; of a Transformer its vocabulary, longest sequence, layers
+    and channels. What they don't tell is as in `model`, unless `options` says otherwise:
+    ``stride_in_1x1=True`` for bottlenecks made as in the paper, ``n_head`` of a Transformer whose
+    name doesn't fix it.
 
     Args:
         path: a file of safetensors, or of PyTorch's (.pt, .pth, .th, ...); see `read`.
@@ -65,7 +69,14 @@ def load(
     allowed = model_options(model)
     tensors = read(path)
     tried = list(LAYOUTS) if layout == "auto" else [layout]
-    fits = [_fit(name, tensors, model, allowed, options) for name in tried]
+    fits, refusals = [], []
+    for name in tried:
+        try:
+            fits.append(_fit(name, tensors, model, allowed, options))
+        except ValueError as error:  # what this layout makes of the shapes is no model
+            refusals.append(error)
+    if not fits:
+        raise refusals[0]
     best = min(fits, key=lambda fit: fit.faults)
     if best.faults:
         lists = {"missing": best.missing, "extra": best.extra, "misshapen": best.misshapen}
@@ -88,15 +99,23 @@ def _fit(
     options: dict[str, Any],
 ) -> _Fit:
     names = LAYOUTS[layout]
-    tensors, averaged = renumbered(names, tensors)
+    if names is None and "vocab_size" in allowed:
+        names = OURS
     told: dict[str, Any] = {}
-    if "shortcut" in allowed:  # a residual network, whose parts `described` knows
-        told = described(names, tensors, averaged)
+    if isinstance(names, Naming):
+        tensors = names.prepared(tensors)
+        told = names.told(tensors)
+    else:
+        tensors, averaged = renumbered(names, tensors)
+        if "shortcut" in allowed:  # a residual network, whose parts `described` knows
+            told = described(names, tensors, averaged)
     told = {name: value for name, value in told.items() if name in allowed} | options
     with torch.device("meta"):  # shapes are enough to compare with
         state = create_model(model, **told).state_dict()
     if names is None:
         theirs = {name: name for name in state}
+    elif isinstance(names, Naming):
+        theirs = names.names(state)
     else:
         theirs = names.names(state, deep=names.deep and told.get("stem") == "deep")
     found = {ours: tensors[name] for ours, name in theirs.items() if name in tensors}
@@ -110,7 +129,11 @@ def _fit(
             for ours, name in theirs.items()
             if ours not in found and not name.endswith("num_batches_tracked")
         ],
-        extra=sorted(set(tensors) - set(theirs.values())),
+        extra=sorted(
+            name
+            for name in set(tensors) - set(theirs.values())
+            if not (isinstance(names, Naming) and re.fullmatch(names.spare, name))
+        ),
         misshapen=[
             f"{theirs[ours]} {tuple(tensor.shape)}, not {tuple(state[ours].shape)}"
             for ours, tensor in found.items()

@@ -101,11 +101,13 @@ class BERT(nn.Module):
             bias=bias,
         )
         self.norm = norm() if pre_norm else nn.Identity()
-        parts: OrderedDict[str, nn.Module] = OrderedDict(fc=nn.Linear(n_embd, n_embd, bias=bias))
+        parts: OrderedDict[str, nn.Module] = OrderedDict()
         if head == "masked":
+            parts["fc"] = nn.Linear(n_embd, n_embd, bias=bias)
             parts["act"] = create_activation(activation)
             parts["norm"] = norm()
         else:
+            parts["pool"] = nn.Linear(n_embd, n_embd, bias=bias)
             parts["act"] = nn.Tanh()
         self.head = nn.Sequential(parts)
         self.head_bias = nn.Parameter(torch.zeros(vocab_size)) if head == "masked" else None
