@@ -8,11 +8,13 @@ import torch
 from torch import nn
 
 from residual_lib.data import Data
+from residual_lib.data.masked import mask_tokens
 from residual_lib.models import BERT, GPT, Transformer, create_model
 from residual_lib.models.transformer import INITS
 from residual_lib.nn import Attention, attending
+from residual_lib.objective import IGNORED, loss
 from residual_lib.residual import Residual, add, branch_only, iter_residuals
-from residual_lib.train import train
+from residual_lib.train import evaluate, train
 from residual_lib.train.stack import fastest_way
 
 # Parameters of Hugging Face's GPT2LMHeadModel: the head's weights are the tokens' embeddings and
@@ -416,3 +418,42 @@ def test_a_tiny_model_learns_to_count():
     )  # fmt: skip
     last = training.history[training.history.metric == "test_error"]
     assert last.value.item() == 0
+
+
+def test_what_isnt_asked_for_teaches_nothing():
+    """Losses and errors of the loop, of batch and splits, are those of the hidden tokens alone."""
+    x, few = tokens(60, 7, below=10), tokens(9, 7, below=10)
+    plain = Data(x, x, few, few, "noise", 10, "language")
+    holes = mask_tokens(plain, rate=0.3)
+    # An uneven number of holes: the mean is over holes, not over windows.
+    holes.y_test[:5] = IGNORED
+    holes.y_test[5, :] = tokens(7, below=10)
+    training = train(
+        functools.partial(BERT, **TINY_GPT), holes, [0], steps=1, batch_size=60, lr=0,
+        progress=False, device="cpu",
+    )  # fmt: skip
+    (model,) = training.models
+    found = training.history.set_index("metric").value
+    for x, y, split in (
+        (holes.x_train, holes.y_train, "train"),
+        (holes.x_test, holes.y_test, "test"),
+    ):
+        chosen = y != IGNORED
+        logits = model(x).mT[chosen]
+        expected = nn.functional.cross_entropy(logits, y[chosen]).item()
+        wrong = (logits.argmax(1) != y[chosen]).float().mean().item()
+        assert found[f"{split}_loss"] == pytest.approx(expected, rel=1e-5)
+        assert found[f"{split}_error"] == pytest.approx(wrong)
+    assert found["batch_loss"] == pytest.approx(found["train_loss"], rel=1e-5)
+
+
+def test_chunks_with_few_holes_weigh_little():
+    """Over more examples than fit one chunk, the mean is still over all answers."""
+    x = tokens(1030, 7, below=10)
+    y = x.clone()
+    y[:, 1:] = IGNORED
+    y[512:] = x[512:]
+    data = Data(x, y, x, y, "noise", 10, "language")
+    model = BERT(**TINY_GPT)
+    measured = evaluate(model, data)
+    assert measured["loss"] == pytest.approx(loss(model(x), y).item(), rel=1e-5)
