@@ -41,8 +41,7 @@ class Attention(nn.Module):
 
     Vaswani et al. 2017 (arXiv 1706.03762), section 3.2: queries Q, keys K and values V are linear
     in x, and one head gives ``softmax(Q K^T / sqrt(d)) V``, with d = n_embd / n_head. What the
-    heads give stands side by side and passes one more linear layer, `proj`. Columns
-    h d, ..., (h + 1) d - 1 of its input are head h's.
+    heads give stands side by side and passes one more linear layer, `proj`.
 
     Shapes: (B, T, n_embd) -> (B, T, n_embd).
 
@@ -104,6 +103,11 @@ class Attention(nn.Module):
             is_causal=causal,
         )
         return self.proj(gathered.transpose(1, 2).flatten(2))
+
+    def channels_of(self, head: int) -> slice:
+        """Where what head number `head` gives stands in the input of `proj`."""
+        width = self.proj.in_features // self.n_head
+        return slice(head * width, (head + 1) * width)
 
     def extra_repr(self) -> str:
         return f"n_head={self.n_head}, causal={self.causal}, dropout={self.dropout:g}"

@@ -115,12 +115,34 @@ def preact_resnet():
     return small("preact_resnet20_cifar")
 
 
+def tokenwise(name, **options):
+    """A Transformer on four tokens of CLASSES kinds: its targets are four as well."""
+    sizes = {"vocab_size": CLASSES, "block_size": 4, "n_layer": 2, "n_head": 2, "n_embd": WIDTH}
+    return create_model(name, **sizes, init="xavier", **options)
+
+
+def gpt():
+    return tokenwise("small_gpt")
+
+
+def post_norm_gpt():
+    return tokenwise("small_gpt", pre_norm=False)
+
+
+def plain_gpt():
+    return tokenwise("small_gpt", skip=False)
+
+
+def bert():
+    return tokenwise("small_bert")
+
+
 MODELS = {
     build.__name__: build
     for build in (
         stack, linear_stack, plain_stack, dense, nested, Parallel, repeated, projected, weighted,
         residual_mlp, plain_conv, residual_conv, resnet, padded_resnet,
-        preact_resnet,
+        preact_resnet, gpt, post_norm_gpt, plain_gpt, bert,
     )
 }  # fmt: skip
 
@@ -134,7 +156,10 @@ def make(name, seed=0):
     shape = {"plain_conv": (1, 7), "residual_conv": (1, 4, 5)}.get(name, (WIDTH,))
     if "resnet" in name:
         shape = (3, 8, 8)
-    x = torch.randn(8, *shape, generator=generator, dtype=torch.float64)
-    y = torch.randint(0, CLASSES, (8,), generator=generator)
+    if hasattr(model, "tokens"):
+        x, y = torch.randint(0, CLASSES, (2, 8, 4), generator=generator)
+    else:
+        x = torch.randn(8, *shape, generator=generator, dtype=torch.float64)
+        y = torch.randint(0, CLASSES, (8,), generator=generator)
     model(x)
     return model, (x, y)

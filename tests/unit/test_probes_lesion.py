@@ -151,8 +151,9 @@ def test_lesions_of_every_family(name):
         output = model(batch[0])
     intact = table[table["index"] == -1].set_index("metric").value
     assert intact["loss"] == pytest.approx(loss(output, batch[1]).item())
-    wrong = sum(a != b for a, b in zip(output.argmax(1).tolist(), batch[1].tolist(), strict=True))
-    assert intact["error"] == pytest.approx(wrong / len(output))
+    pairs = zip(output.argmax(1).flatten(), batch[1].flatten(), strict=True)
+    wrong = sum(answer.item() != right.item() for answer, right in pairs)
+    assert intact["error"] == pytest.approx(wrong / batch[1].numel())
     assert len(table) == 2 * (1 + len(slots))
     lesion_random(model, batch, draws=2, progress=False)
     identityness(model, batch)
