@@ -43,8 +43,8 @@ def load(
     What the shapes of the weights tell needn't be said: channels in and out, the kind of stem, and
     which of the shortcuts A, B, C or D; of a Transformer its vocabulary, longest sequence, layers
     and channels. What they don't tell is as in `model`, unless `options` says otherwise:
-    ``stride_in_1x1=True`` for bottlenecks made as in the paper, ``n_head`` of a Transformer whose
-    name doesn't fix it.
+    ``stride_in_1x1=True`` for bottlenecks made as in the paper, ``n_head`` and ``activation`` of a
+    Transformer.
 
     Args:
         path: a file of safetensors, or of PyTorch's (.pt, .pth, .th, ...); see `read`.

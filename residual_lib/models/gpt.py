@@ -111,6 +111,7 @@ _SIZES: dict[str, dict[str, Any]] = {
 for _name, _size in _SIZES.items():
     register_model(_name, GPT, pre_norm=True, skip=True, **_size)
 
-# Small ones, for the characters of tiny Shakespeare, in which everything can be changed.
+# A small one, for the characters of tiny Shakespeare, in which everything can be changed. Like
+# nanoGPT it has GELU itself, which on a CPU is a good deal faster than GPT-2's formula for it.
 _SMALL = {"vocab_size": 65, "block_size": 64, "n_layer": 4, "n_head": 4, "n_embd": 64}
-register_model("small_gpt", GPT, _SMALL)
+register_model("small_gpt", GPT, {**_SMALL, "activation": "gelu"})

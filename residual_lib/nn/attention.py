@@ -82,8 +82,9 @@ class Attention(nn.Module):
         self.cache: Cache | None = None
 
     def forward(self, x: Tensor) -> Tensor:
-        heads = self.qkv(x).unflatten(-1, (3, self.n_head, -1))
-        query, key, value = heads.permute(2, 0, 3, 1, 4)  # (B, n_head, T, d) each
+        parts = self.qkv(x).chunk(3, dim=-1)
+        # (B, n_head, T, d) each
+        query, key, value = (p.unflatten(-1, (self.n_head, -1)).transpose(1, 2) for p in parts)
         if self.cache is not None:
             key, value = self.cache.extended(self, key, value)
         mask, queries, keys = self.mask, query.shape[2], key.shape[2]
