@@ -1,7 +1,8 @@
 """A training step of a small GPT against one written directly: limit 1.03.
 
 The direct one is what a reader would write after nanoGPT: the same layers, PyTorch's attention, no
-`residual_lib`. Tokens per second are in the benchmark's extra information.
+`residual_lib`. How many tokens a step has is in the benchmark's extra information; over the time of
+a step, that is tokens a second.
 
 Five seeds together against one have no limit here: at these sizes the time goes into products of
 matrices, which five models have five times as many of (see `residual_lib.train.stack`).
