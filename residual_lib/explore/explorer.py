@@ -221,7 +221,7 @@ class Explorer:
             f'<div class="rl-explorer" role="group" aria-labelledby="{MARK}-title" '
             f'data-name="{self.name}" data-lm-suppress-shortcuts="true">{page.style()}'
             f'<p class="rl-title" id="{MARK}-title">{page.escape(self.title)}</p>'
-            f"{page.paragraph('rl-question', self.question)}{inputs}"
+            f"{page.paragraph('rl-asks', self.question)}{inputs}"
             f'<div class="rl-figure rl-frame">{_named(frame.svg)}</div>'
             f'<p class="rl-says" id="{MARK}-says" aria-live="polite">{page.escape(frame.says)}</p>'
             f"{tools}{page.folded('rl-answer', 'Answer', self.answer)}"

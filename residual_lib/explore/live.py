@@ -67,7 +67,7 @@ def live(explorer: Explorer) -> ipywidgets.VBox:
     reset.on_click(start)
     draw()
     above = page.paragraph("rl-title", explorer.title) + page.paragraph(
-        "rl-question", explorer.question
+        "rl-asks", explorer.question
     )
     below = page.folded("rl-answer", "Answer", explorer.answer) + page.paragraph(
         "rl-caption", explorer.caption

@@ -73,12 +73,13 @@ def test_tab_reaches_everything_in_order_and_leaves_again(
     assert count > 10
     forth = _walk(page, "Tab", count + 20)
     assert not [(look["what"], look["faults"]) for look in forth if look["faults"]]
-    strange = [look["what"] for look in forth if look["at"] < 0]
+    # The contents beside a chapter unfold a section's parts while its text has the focus.
+    strange = [look["what"] for look in forth if look["at"] < 0 and "nav-link" not in look["what"]]
     assert not strange
-    assert [look["at"] for look in forth] == list(range(count))
+    assert [look["at"] for look in forth if look["at"] >= 0] == list(range(count))
     # Past the first stop Chromium without a window begins again at the last.
-    back = _walk(page, "Shift+Tab", count)
-    assert [look["at"] for look in back] == list(range(count))[::-1]
+    back = _walk(page, "Shift+Tab", len(forth))
+    assert [look["at"] for look in back if look["at"] >= 0][:count] == list(range(count))[::-1]
 
 
 def test_skip_link_leads_to_the_text(page: Page, address: str) -> None:
@@ -96,6 +97,8 @@ def test_folded_parts_open_and_close(page: Page, address: str) -> None:
     for part in parts:
         before = part.evaluate("part => part.open")
         summary = part.locator("summary").first
+        if not summary.is_visible():  # the answer to a question that nobody has tried yet
+            continue
         for key, after in (("Enter", not before), ("Space", before)):
             summary.press(key)
             assert part.evaluate("part => part.open") == after

@@ -95,6 +95,7 @@ def test_boxes_last_and_can_be_taken_back(page: Page, address: str) -> None:
     expect(page.get_by_label("I have solved exercise 2.1")).to_be_checked()
     expect(page.get_by_label("I have solved exercise 2.2")).not_to_be_checked()
     page.locator(".rl-finish").get_by_role("link", name="Your progress").click()
+    expect(page.locator("#rl-overview tbody tr").first).to_be_visible()
     assert row(page, 2) == ["2. Degradation", "yes", "0 of 1", *row(page, 2)[3:-1], "1 of 5"]
     page.go_back()
     page.get_by_label("I have solved exercise 2.1").uncheck()

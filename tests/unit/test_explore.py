@@ -124,7 +124,7 @@ def test_the_first_frame_needs_no_script(shown, soup):
     assert len(soup.svg.find_all("path")) == len(drawn.find_all("path"))
     assert soup.find(class_="rl-controls").has_attr("hidden")
     assert "depth: 8 layers, 20 layers, 56 layers" in soup.find(class_="rl-without").get_text()
-    assert soup.find(class_="rl-question").string == "Where does the gradient go?"
+    assert soup.find(class_="rl-asks").string == "Where does the gradient go?"
     answer = soup.find("details", class_="rl-answer")
     assert not answer.has_attr("open")
     assert answer.summary.string == "Answer"
@@ -380,14 +380,14 @@ def test_both_faces_show_the_same(shown, soup):
     top = BeautifulSoup(parts["top"].value, "html.parser")
     below = BeautifulSoup(parts["below"].value, "html.parser")
     for face, kinds in (
-        (top, (".rl-title", ".rl-question")),
+        (top, (".rl-title", ".rl-asks")),
         (below, (".rl-answer", ".rl-caption")),
     ):
         for kind in kinds:
             assert face.select_one(kind).get_text() == soup.select_one(kind).get_text()
     order = [each["class"][0] for each in soup.div.find_all(recursive=False) if each.get("class")]
     assert order == [
-        *("rl-title", "rl-question", "rl-controls", "rl-without", "rl-figure", "rl-says"),
+        *("rl-title", "rl-asks", "rl-controls", "rl-without", "rl-figure", "rl-says"),
         *("rl-tools", "rl-address", "rl-answer", "rl-caption"),
     ]
     labels = [next(each.stripped_strings).strip(":") for each in soup.select(".rl-control")]
