@@ -9,7 +9,7 @@ import sys
 import zipfile
 from pathlib import Path
 
-from builder.front_page import reveal
+from builder.downloads import reveal
 from builder.paths import HTML
 from builder.steps import say
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import yaml
 from builder import address, hosting, printed
-from builder.front_page import reveal
+from builder.downloads import reveal
 from builder.paths import HTML, ROOT
 from builder.steps import duration, say
 from playwright.sync_api import sync_playwright

@@ -12,14 +12,15 @@ from urllib.parse import urlsplit
 import yaml
 from bs4 import BeautifulSoup, Tag
 
+from .paper import SCREEN_ONLY
 from .paths import ROOT
 
 # Pages that say nothing on paper: they answer, or are made for this reader.
 _ALIVE = {"book/index", "book/playground", "book/progress"}
-# What only works on a screen. Folded code is how figures are drawn; the notebooks have it.
-_ON_SCREEN = (
-    "script, button, nav, .headerlink, .prev-next-footer, .rl-controls, .rl-without, details.hide, "
-    ".rl-predict input, .rl-predict > p, .rl-recall dt:first-child, .rl-yours"
+# Folded code is how figures are drawn; the notebooks have it. Of a prediction the question stays.
+_LEFT_OUT = (
+    f"{SCREEN_ONLY}, details.hide, .rl-predict input, .rl-predict > p, "
+    ".rl-recall dt:first-child, .rl-yours"
 )
 _REFERS = ("for", "aria-labelledby", "aria-describedby", "aria-controls", "list", "headers")
 _URL = re.compile(r"url\(\s*['\"]?#([^'\")]+)['\"]?\s*\)")
@@ -74,7 +75,7 @@ def _article(site: Path, path: str, printed: dict[str, str], address: str) -> Ta
     soup = BeautifulSoup((site / path).read_text(encoding="utf-8"), "lxml")
     article = soup.select_one("article")
     assert article is not None, path
-    for tag in article.select(_ON_SCREEN):
+    for tag in article.select(_LEFT_OUT):
         tag.decompose()
     own = printed[path]
     for tag in article.find_all(True):

@@ -5,23 +5,12 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
+from residual_lib.experiments.why_it_works import Alpha
 from residual_lib.models import create_model
 from residual_lib.nn import Scale, create_activation, create_norm, in_order, initialise_, two_layers
 from residual_lib.residual import Residual
-
-
-class Alpha(nn.Module):
-    """Multiplication by a learned number that starts at 0 (Bachlechner et al. 2020)."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.alpha = nn.Parameter(torch.zeros(1))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.alpha * x
 
 
 class Mirror(nn.Module):

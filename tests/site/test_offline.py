@@ -17,7 +17,7 @@ from builder import hosting
 from builder.postprocess import feed, listing, missing, offline, plain
 from conftest import HTML, pages
 from PIL import Image
-from playwright.sync_api import Browser, BrowserContext, Error, Page, expect
+from playwright.sync_api import BrowserContext, Error, Page, expect
 
 CHAPTER = "chapters/02_degradation.html"
 
@@ -220,6 +220,6 @@ def test_the_course_is_there_as_text() -> None:
     assert all(f"({addresses.published()}{name})" in index for name in listing.listed(pages()))
 
 
-def test_the_page_for_wrong_addresses_needs_no_other_file(browser: Browser) -> None:
+def test_the_page_for_wrong_addresses_needs_no_other_file() -> None:
     html = missing.page("/course/")
     assert not re.search(r"""(src|href)="(?!/course/|data:)[^"]+\"""", html)

@@ -7,10 +7,9 @@ from collections.abc import Mapping
 
 from bs4 import BeautifulSoup, NavigableString, Tag
 
-_SKIPPED = (
-    "script, style, nav, button, input, .headerlink, .prev-next-footer, .rl-controls, .rl-without, "
-    "details.hide > summary"
-)
+from ..paper import SCREEN_ONLY
+
+_SKIPPED = f"{SCREEN_ONLY}, style, input, details.hide > summary"
 _BLOCKS = "p, li, tr, dt, dd, h1, h2, h3, h4, pre, summary, legend, figcaption, div.math"
 
 

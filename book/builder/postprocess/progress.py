@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import yaml
 from bs4 import BeautifulSoup, Tag
 
 from ..paths import ROOT
@@ -69,7 +68,7 @@ def chapter(number: str, name: str, html: str) -> dict[str, Any]:
         "title": " ".join(heading.get_text().split()),
         "href": href,
         "predictions": list(_predictions(page, href)),
-        "quizzes": quizzes(int(number)),
+        "quizzes": [str(form["data-quiz"]) for form in page.select("[data-quiz]")],
         "exercises": list(dict.fromkeys(_CHECK.findall(html))),
     }
 
@@ -98,15 +97,6 @@ def _predictions(page: BeautifulSoup, href: str) -> Iterator[dict[str, Any]]:
 def _data(piece: Tag) -> dict[str, Any]:
     held = piece.select_one('script[type="application/json"]')
     return json.loads(held.get_text()) if held else {}
-
-
-def quizzes(number: int) -> list[str]:
-    """Ids of a chapter's questions, if the course has a bank of them."""
-    found = []
-    for path in sorted((ROOT / "book" / "questions").glob("*.yml")):
-        bank = yaml.safe_load(path.read_text(encoding="utf-8"))
-        found += [each["id"] for each in bank["questions"] if bank["chapter"] == number]
-    return found
 
 
 def with_boxes(html: str, number: str) -> str:
