@@ -171,6 +171,7 @@
   };
 
   byId("rl-export").addEventListener("click", save);
+  byId("rl-choose").addEventListener("click", () => byId("rl-import").click());
   byId("rl-import").addEventListener("change", async (event) => {
     const [file] = event.target.files;
     if (file) await readIn(file);

@@ -21,7 +21,9 @@ HTML = ROOT / "_build" / "html"
 SCREENSHOTS = ROOT / "_build" / "screenshots"
 WIDE, NARROW = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
 # A style under which what is out of view is laid out as if it were in view, and nothing moves.
-LAY_OUT = "* { content-visibility: visible !important; transition: none !important; }"
+LAY_OUT = """* {
+  content-visibility: visible !important; transition: none !important; animation: none !important;
+}"""
 
 
 def pages() -> list[str]:
