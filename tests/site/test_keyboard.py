@@ -163,6 +163,8 @@ def test_colour_scheme_and_copy_buttons_answer(page: Page, address: str) -> None
     assert page.evaluate("document.documentElement.dataset.mode") != "auto"
     cell = page.locator("div.highlight:has(button.copybtn):visible").first
     cell.locator("button.copybtn").press("Enter")
+    # The clipboard is written after the key is handled; the button says when.
+    expect(cell.locator("button.copybtn")).to_have_attribute("data-tooltip", "Copied!")
     copied = page.evaluate("navigator.clipboard.readText()")
     assert copied.split() == cell.locator("pre").inner_text().split()
 
