@@ -1,11 +1,13 @@
 """Whole networks built of `Residual`, made by name."""
 
 from residual_lib.models.conv import ConvNet
+from residual_lib.models.densenet import DenseNet
 from residual_lib.models.mlp import MLP
 from residual_lib.models.rectifier import RectifierNet
 from residual_lib.models.registry import (
     create_model,
     list_models,
+    model_factory,
     model_options,
     register_model,
 )
@@ -14,10 +16,12 @@ from residual_lib.models.resnet import ResNet
 __all__ = [
     "MLP",
     "ConvNet",
+    "DenseNet",
     "RectifierNet",
     "ResNet",
     "create_model",
     "list_models",
+    "model_factory",
     "model_options",
     "register_model",
 ]

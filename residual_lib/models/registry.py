@@ -51,11 +51,17 @@ def model_options(name: str) -> list[str]:
     Raises:
         ValueError: there is no such model.
     """
-    if name not in _MODELS:
-        close = difflib.get_close_matches(str(name), _MODELS, n=3) or list_models()
-        raise ValueError(f"name must be one of list_models(), got {name!r}; close: {close}")
-    factory = _MODELS[name]
+    factory = _registered(name)
     return sorted(set(inspect.signature(factory.func).parameters) - set(factory.keywords))
+
+
+def model_factory(name: str) -> Callable[..., nn.Module]:
+    """Return what builds the model called `name`: the class of its family.
+
+    Raises:
+        ValueError: there is no such model.
+    """
+    return _registered(name).func
 
 
 def create_model(name: str, **options: Any) -> nn.Module:
@@ -74,3 +80,10 @@ def create_model(name: str, **options: Any) -> nn.Module:
     if unknown:
         raise TypeError(f"{name} has no option {', '.join(unknown)}; its options are {allowed}")
     return label_residuals(_MODELS[name](**{**_DEFAULTS[name], **options}))
+
+
+def _registered(name: str) -> partial[nn.Module]:
+    if name not in _MODELS:
+        close = difflib.get_close_matches(str(name), _MODELS, n=3) or list_models()
+        raise ValueError(f"name must be one of list_models(), got {name!r}; close: {close}")
+    return _MODELS[name]

@@ -5,6 +5,7 @@ from residual_lib.nn.branches import ORDERS, PREACTIVATIONS, in_order, two_layer
 from residual_lib.nn.convolutions import create_conv
 from residual_lib.nn.initialisations import SCHEMES, initialise_
 from residual_lib.nn.norms import NORMS, create_norm
+from residual_lib.nn.recompute import Recomputed, concatenate_pieces
 from residual_lib.nn.scales import DropPath, Scale
 from residual_lib.nn.shortcuts import (
     SHORTCUTS,
@@ -27,8 +28,10 @@ __all__ = [
     "Gate",
     "Highway",
     "PadShortcut",
+    "Recomputed",
     "Scale",
     "ShortcutGate",
+    "concatenate_pieces",
     "create_activation",
     "create_conv",
     "create_norm",

@@ -16,6 +16,7 @@ def create_conv(
     stride: int = 1,
     dims: int = 2,
     bias: bool = False,
+    padded: bool = True,
 ) -> nn.Module:
     """Return a convolution, padded so that it keeps the size where ``stride`` is 1.
 
@@ -26,6 +27,7 @@ def create_conv(
         dims: number of position axes: 1 for (B, C, L), 2 for (B, C, H, W), or 0 for vectors
             (B, C), for which a 1x1 convolution is a linear layer.
         bias: whether it adds one. BatchNorm after it would subtract it again.
+        padded: False for no padding: ``kernel_size - 1`` positions are lost on every axis.
 
     Raises:
         ValueError: `dims` or `kernel_size` is none of the above.
@@ -39,5 +41,10 @@ def create_conv(
     if kernel_size % 2 == 0:
         raise ValueError(f"kernel_size must be odd to keep the size, got {kernel_size!r}")
     return CONVOLUTIONS[dims](
-        in_chans, out_chans, kernel_size, stride=stride, padding=kernel_size // 2, bias=bias
+        in_chans,
+        out_chans,
+        kernel_size,
+        stride=stride,
+        padding=kernel_size // 2 if padded else 0,
+        bias=bias,
     )

@@ -16,7 +16,9 @@ def initialise_(model: nn.Module, scheme: str = "he", *, activation: str = "relu
     """Set, in place, the weights of every linear layer and convolution of `model`; biases to 0.
 
     Args:
-        model: any module. Normalisation layers keep their own initialisation.
+        model: any module. Normalisation layers keep their own initialisation. A transposed
+            convolution is taken to have its kernel as long as its stride, so that each output
+            meets one position's weights only, and those are set like a linear layer's.
         scheme: the law of the weights, n_in and n_out being a unit's number of inputs and outputs:
 
             - ``"naive"``: normal with variance 1, whatever the width;
@@ -38,16 +40,21 @@ def initialise_(model: nn.Module, scheme: str = "he", *, activation: str = "relu
     if scheme == "default":
         return model
     for layer in model.modules():
-        if not isinstance(layer, (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)):
-            continue
-        if scheme == "naive":
-            nn.init.normal_(layer.weight)
-        elif scheme == "xavier":
-            nn.init.xavier_normal_(layer.weight)
-        elif scheme == "he":
-            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+        if isinstance(layer, (nn.ConvTranspose1d, nn.ConvTranspose2d)):
+            taps = [tap.mT for tap in layer.weight.detach().flatten(2).unbind(-1)]
+        elif isinstance(layer, (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)):
+            taps = [layer.weight]
         else:
-            nn.init.orthogonal_(layer.weight, gain=2**0.5 if activation == "relu" else 1.0)
+            continue
+        for weight in taps:
+            if scheme == "naive":
+                nn.init.normal_(weight)
+            elif scheme == "xavier":
+                nn.init.xavier_normal_(weight)
+            elif scheme == "he":
+                nn.init.kaiming_normal_(weight, nonlinearity="relu")
+            else:
+                nn.init.orthogonal_(weight, gain=2**0.5 if activation == "relu" else 1.0)
         if layer.bias is not None:
             nn.init.zeros_(layer.bias)
     return model

@@ -20,7 +20,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from residual_lib.nn import Gate, PadShortcut, Scale
+from residual_lib.nn import Gate, PadShortcut, Scale, concatenate_pieces
+from residual_lib.residual import Residual, concatenate
 
 
 def fold(model: nn.Module) -> bool:
@@ -30,6 +31,10 @@ def fold(model: nn.Module) -> bool:
     axis in front for the models. Returns whether every layer has a rule.
     """
     for module in model.modules():
+        if isinstance(module, Residual) and module.merge in (concatenate, concatenate_pieces):
+            if next(module.parameters(), None) is None:
+                return False  # nothing would tell how many models there are
+            module.merge = MethodType(_concatenate, module)
         rule = next((rule for kind, rule in _RULES.items() if type(module) is kind), None)
         if rule is not None:
             module.forward = MethodType(rule, module)
@@ -112,6 +117,23 @@ def _gate(self: Any, x: Tensor) -> Tensor:
     return torch.sigmoid(self.layer(x) + _rows(self.bias))
 
 
+def _concatenate(block: Residual, shortcut: Tensor, branch: Tensor) -> Tensor:
+    models = len(next(block.parameters()))
+    # Each model's two paths meet, not all shortcuts with all branches; and the channels stay last.
+    parts = [tensor.movedim(1, -1).unflatten(-1, (models, -1)) for tensor in (shortcut, branch)]
+    return torch.cat(parts, dim=-1).flatten(-2).movedim(-1, 1)
+
+
+def _transposed_convolution(self: Any, x: Tensor) -> Tensor:
+    lines = x.dim() == 3
+    convolve = F.conv_transpose1d if lines else F.conv_transpose2d
+    weight, bias = self.weight.flatten(0, 1), _rows(self.bias)
+    groups = len(self.weight) * self.groups
+    return convolve(
+        x, weight, bias, self.stride, self.padding, self.output_padding, groups, self.dilation
+    )
+
+
 def _rows(tensor: Tensor | None) -> Tensor | None:
     """``(models, channels, ...)`` -> ``(models * channels, ...)``."""
     return None if tensor is None else tensor.flatten(0, 1)
@@ -128,6 +150,8 @@ def _owns_tensors(module: nn.Module) -> bool:
 _RULES: dict[type[nn.Module], Callable[[Any, Tensor], Tensor]] = {
     nn.Conv1d: _convolution,
     nn.Conv2d: _convolution,
+    nn.ConvTranspose1d: _transposed_convolution,
+    nn.ConvTranspose2d: _transposed_convolution,
     nn.BatchNorm1d: _batch_norm,
     nn.BatchNorm2d: _batch_norm,
     nn.Linear: _linear,
@@ -138,7 +162,7 @@ _RULES: dict[type[nn.Module], Callable[[Any, Tensor], Tensor]] = {
 
 #: Layers without parameters that treat every channel by itself.
 _BY_CHANNEL = (
-    *(nn.Identity, nn.Flatten, nn.Dropout, Scale),
+    *(nn.Identity, nn.Flatten, nn.Unflatten, nn.Dropout, Scale),
     *(nn.ReLU, nn.LeakyReLU, nn.ELU, nn.GELU, nn.SiLU, nn.Sigmoid, nn.Tanh, nn.Softplus),
     *(nn.MaxPool1d, nn.MaxPool2d, nn.AvgPool1d, nn.AvgPool2d),
     *(nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d),

@@ -142,7 +142,8 @@ def fastest_way(models: Sequence[nn.Module], device: torch.device, x: Tensor) ->
             stack.train(False)
             output = stack(own)
             stack.train()
-            stack(own)  # must be possible, but dropout forbids to compare
+            with torch.enable_grad():  # must be possible, but dropout forbids to compare
+                stack(own).sum().backward()
         except Exception as error:  # a model may raise anything here
             reason = str(error).strip().partition("\n")[0]
         else:

@@ -64,6 +64,26 @@ def test_fan_in_of_a_convolution_counts_the_kernel():
     assert layer.weight.var().item() == pytest.approx(2 / (32 * 9), rel=0.05)
 
 
+@pytest.mark.parametrize("scheme", ["naive", "xavier", "he"])
+def test_each_output_of_a_transposed_convolution_meets_one_position(scheme):
+    """With a stride as long as the kernel it is a linear layer for each place in the kernel."""
+    torch.manual_seed(0)
+    layer = initialise_(nn.ConvTranspose2d(100, 60, 2, stride=2), scheme)
+    linear = initialise_(nn.Linear(100, 60), scheme)
+    for place in layer.weight.flatten(2).unbind(-1):
+        assert place.var().item() == pytest.approx(linear.weight.var().item(), rel=0.05)
+    assert not layer.bias.any()
+    x = torch.randn(8, 100, 5, 5)
+    if scheme == "he":  # keeps the scale of rectified signals
+        assert layer(x.relu()).var().item() == pytest.approx(1, rel=0.1)
+
+
+def test_transposed_convolution_can_be_orthogonal():
+    layer = initialise_(nn.ConvTranspose1d(6, 6, 2, stride=2), "orthogonal", activation="tanh")
+    for place in layer.weight.unbind(-1):
+        torch.testing.assert_close(place @ place.T, torch.eye(6), atol=1e-5, rtol=0)
+
+
 @pytest.mark.parametrize(("activation", "gain"), [("relu", math.sqrt(2)), ("tanh", 1.0)])
 def test_orthogonal_has_equal_singular_values(activation, gain):
     layer = initialise_(nn.Linear(20, 20), "orthogonal", activation=activation)

@@ -45,6 +45,18 @@ def widened() -> nn.Module:
     return nn.Sequential(Residual(nn.Linear(4, 4), merge=concatenate), nn.Linear(8, 3))
 
 
+def nothing_learned() -> nn.Module:
+    return nn.Sequential(Residual(nn.Tanh(), merge=concatenate), nn.Linear(8, 3))
+
+
+def up_and_down() -> nn.Module:
+    return nn.Sequential(
+        *(nn.ConvTranspose1d(2, 4, 2, stride=2), nn.Conv1d(4, 2, 3, padding=1)),
+        *(nn.Unflatten(2, (2, -1)), nn.ConvTranspose2d(2, 4, (1, 3), stride=(1, 2), groups=2)),
+        *(Residual(nn.Conv2d(4, 2, 1), merge=concatenate), nn.Conv2d(6, 3, 1)),
+    )
+
+
 def by_layer_norm() -> nn.Module:
     return nn.Sequential(nn.Linear(4, 4), nn.LayerNorm(4))
 
@@ -73,7 +85,9 @@ CASES = [
     pytest.param(norms, (2, 8), "side by side", id="norms"),
     pytest.param(images, (2, 4, 4), "side by side", id="images"),
     pytest.param(Centred, (4,), "mapped", id="own code mixes channels"),
-    pytest.param(widened, (4,), "mapped", id="concatenation"),
+    pytest.param(widened, (4,), "side by side", id="concatenation"),
+    pytest.param(nothing_learned, (4,), "mapped", id="concatenation without a parameter inside"),
+    pytest.param(up_and_down, (2, 4), "side by side", id="transposed convolutions"),
     pytest.param(by_layer_norm, (4,), "mapped", id="layer without a rule"),
     pytest.param(circular, (2, 8), "mapped", id="padding without a rule"),
     pytest.param(Counted, (4,), "one by one", id="data-dependent code"),
@@ -110,7 +124,10 @@ def test_a_mistake_of_the_model_itself_is_raised():
 
 @pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize(("build", "shape"), [(norms, (2, 8)), (images, (2, 4, 4))])
+@pytest.mark.parametrize(
+    ("build", "shape"),
+    [(norms, (2, 8)), (images, (2, 4, 4)), (widened, (4,)), (up_and_down, (2, 4))],
+)
 def test_outputs_gradients_and_running_statistics_are_each_models_own(build, shape, way, training):
     models = make(build)
     stack = Stack(models, CPU, way)
