@@ -4,7 +4,7 @@
 >>> model = checkpoints.load("resnet20-12fca82f.th", model="resnet20_cifar")
 """
 
-from residual_lib.checkpoints.layouts import LAYOUTS
+from residual_lib.checkpoints.families import LAYOUTS
 from residual_lib.checkpoints.loading import load
 from residual_lib.checkpoints.reading import read, save
 

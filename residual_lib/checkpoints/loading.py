@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from residual_lib.checkpoints.layouts import LAYOUTS, described, renumbered
+from residual_lib.checkpoints.families import LAYOUTS, Layout, layouts_for
 from residual_lib.checkpoints.reading import read
 from residual_lib.models import create_model, model_options
 
@@ -39,14 +39,15 @@ def load(
     """Return a model with the weights of a checkpoint, in evaluation mode, on the CPU.
 
     What the shapes of the weights tell needn't be said: channels in and out, the kind of stem, and
-    which of the shortcuts A, B, C or D. What they don't tell is as in `model`, unless `options`
-    says otherwise: ``stride_in_1x1=True`` for bottlenecks made as in the paper.
+    which of the shortcuts A, B, C or D; of a dense network how it grows. What they don't tell is as
+    in `model`, unless `options` says otherwise: ``stride_in_1x1=True`` for bottlenecks made as in
+    the paper.
 
     Args:
         path: a file of safetensors, or of PyTorch's (.pt, .pth, .th, ...); see `read`.
         model: a name for `residual_lib.models.create_model`.
-        layout: how the file names its parts: one of `LAYOUTS`, or ``"auto"`` for the one that
-            fits best.
+        layout: how the file names its parts: one of `LAYOUTS` that there is for the model's
+            family, or ``"auto"`` for the one that fits best.
         options: of the model.
 
     Returns:
@@ -62,10 +63,15 @@ def load(
     """
     if layout != "auto" and layout not in LAYOUTS:
         raise ValueError(f"layout must be 'auto' or one of {list(LAYOUTS)}, got {layout!r}")
+    layouts = layouts_for(model)
+    if layout != "auto" and layout not in layouts:
+        raise ValueError(
+            f"layout must be 'auto' or one of {list(layouts)} for {model}, got {layout!r}"
+        )
     allowed = model_options(model)
     tensors = read(path)
-    tried = list(LAYOUTS) if layout == "auto" else [layout]
-    fits = [_fit(name, tensors, model, allowed, options) for name in tried]
+    tried = layouts if layout == "auto" else {layout: layouts[layout]}
+    fits = [_fit(name, tried[name], tensors, model, allowed, options) for name in tried]
     best = min(fits, key=lambda fit: fit.faults)
     if best.faults:
         lists = {"missing": best.missing, "extra": best.extra, "misshapen": best.misshapen}
@@ -81,34 +87,28 @@ def load(
 
 
 def _fit(
-    layout: str,
+    name: str,
+    layout: Layout,
     tensors: Mapping[str, Tensor],
     model: str,
     allowed: list[str],
     options: dict[str, Any],
 ) -> _Fit:
-    names = LAYOUTS[layout]
-    tensors, averaged = renumbered(names, tensors)
-    told: dict[str, Any] = {}
-    if "shortcut" in allowed:  # a residual network, whose parts `described` knows
-        told = described(names, tensors, averaged)
-    told = {name: value for name, value in told.items() if name in allowed} | options
+    tensors, told = layout.read(tensors)
+    told = {option: value for option, value in told.items() if option in allowed} | options
     with torch.device("meta"):  # shapes are enough to compare with
         state = create_model(model, **told).state_dict()
-    if names is None:
-        theirs = {name: name for name in state}
-    else:
-        theirs = names.names(state, deep=names.deep and told.get("stem") == "deep")
-    found = {ours: tensors[name] for ours, name in theirs.items() if name in tensors}
+    theirs = layout.names(state, told)
+    found = {ours: tensors[other] for ours, other in theirs.items() if other in tensors}
     return _Fit(
-        layout,
+        name,
         told,
         found,
         # How many batches a BatchNorm has seen matters to no output, and old files lack it.
         missing=[
-            name
-            for ours, name in theirs.items()
-            if ours not in found and not name.endswith("num_batches_tracked")
+            other
+            for ours, other in theirs.items()
+            if ours not in found and not other.endswith("num_batches_tracked")
         ],
         extra=sorted(set(tensors) - set(theirs.values())),
         misshapen=[

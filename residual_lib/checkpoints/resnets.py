@@ -29,8 +29,12 @@ class Layout:
     projection: str
     deep: bool = False
 
-    def names(self, ours: Iterable[str], *, deep: bool) -> dict[str, str]:
-        """Our name of each weight and buffer -> its name in this layout."""
+    def read(self, tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        tensors, averaged = renumbered(self, tensors)
+        return tensors, described(self, tensors, averaged)
+
+    def names(self, ours: Iterable[str], options: Mapping[str, Any]) -> dict[str, str]:
+        deep = self.deep and options.get("stem") == "deep"
         rules = [
             (r"stem\.(layer|norm)(\d)\.", self._deep_stem),
             (r"stem\.layer\.", "conv1.6." if deep else "conv1."),
@@ -67,12 +71,22 @@ class Layout:
         return f"layer{int(stage) + 1}.{block}.{rest}"
 
 
+class Own:
+    """Our names."""
+
+    def read(self, tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        return dict(tensors), described(None, tensors, averaged=False)
+
+    def names(self, ours: Iterable[str], options: Mapping[str, Any]) -> dict[str, str]:
+        return {name: name for name in ours}
+
+
 TORCHVISION = Layout("fc", "downsample")
 TIMM = Layout("fc", "downsample", deep=True)
 AKAMASTER = Layout("linear", "shortcut")
-#: By name. ``akamaster`` is also how kuangliu's CIFAR models are named; None stands for our names.
-LAYOUTS: dict[str, Layout | None] = {
-    "residual_lib": None,
+#: By name. ``akamaster`` is also how kuangliu's CIFAR models are named.
+LAYOUTS: dict[str, Layout | Own] = {
+    "residual_lib": Own(),
     "torchvision": TORCHVISION,
     "timm": TIMM,
     "akamaster": AKAMASTER,
@@ -90,7 +104,7 @@ class Clues:
 
 
 def clues(layout: Layout | None, tensors: Mapping[str, Tensor]) -> Clues:
-    """The names that tell, in this layout."""
+    """The names that tell, in this layout; None stands for our names."""
     if layout is None:
         deep = "stem.layer1.weight" in tensors
         return Clues(
@@ -108,15 +122,11 @@ def clues(layout: Layout | None, tensors: Mapping[str, Tensor]) -> Clues:
     )
 
 
-def renumbered(
-    layout: Layout | None, tensors: Mapping[str, Tensor]
-) -> tuple[dict[str, Tensor], bool]:
+def renumbered(layout: Layout, tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], bool]:
     """Count a projection's parts from 0, and tell whether one came before them.
 
     Where timm averages before the 1x1 convolution, the average is number 0 and the convolution 1.
     """
-    if layout is None:
-        return dict(tensors), False
     numbered = re.compile(rf"(layer\d+\.\d+\.{layout.projection}\.)(\d+)(\..*)")
     found = {name: match for name in tensors if (match := numbered.fullmatch(name))}
     averaged = bool(found) and min(int(match[2]) for match in found.values()) == 1

@@ -1,6 +1,7 @@
 """Other people's weights give the same logits here as there, and bad files are refused."""
 
 import pickle
+import re
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,11 @@ def net(state):
     return {"net": state, "acc": 95.0, "epoch": 199}
 
 
+def dotted(state):
+    """As torchvision's own files have it."""
+    return {re.sub(r"(denselayer\d+\.\D+)(\d)", r"\1.\2", k): v for k, v in state.items()}
+
+
 def compiled(state):
     return {"model": {f"_orig_mod.{k}": v for k, v in state.items()}, "optimizer": {"lr": 0.1}}
 
@@ -58,8 +64,20 @@ CASES = {
     ),
     "kuangliu-18": (third_party.kuangliu_18, "resnet18", {}, net, ".pth", 32),
     "chenyaofo-20": (lambda: third_party.chenyaofo(20), "resnet20_cifar", {}, bare, ".pt", 32),
+    "torchvision-dense-121": (
+        lambda: third_party.torchvision_dense(121, 7), "densenet121", {}, dotted, ".pth", 64,
+    ),
+    "timm-dense-161": (
+        lambda: third_party.torchvision_dense(161, 5),
+        "densenet161", {"memory_efficient": True}, bare, ".safetensors", 64,
+    ),
+    "pleiss-100": (third_party.pleiss_dense, "densenet_bc_100_12_cifar", {}, parallel, ".pt", 32),
+    "plain-dense-40": (third_party.plain_dense, "densenet_40_12_cifar", {}, bare, ".pt", 32),
 }  # fmt: skip
-LAYOUT_OF = {"paper": "torchvision", "kuangliu": "akamaster", "chenyaofo": "torchvision"}
+LAYOUT_OF = {
+    **dict.fromkeys(("paper", "chenyaofo", "plain"), "torchvision"),
+    "kuangliu": "akamaster",
+}
 
 
 def write(path, content):
@@ -111,6 +129,9 @@ def test_what_the_shapes_tell_is_not_asked(tmp_path):
         ("resnet20_cifar", {"shortcut": "C", "width": 4, "in_chans": 1}),
         ("preact_resnet20_cifar", {"width": 4}),
         ("resnet18", {"width": 4, "stem": "deep", "shortcut": "B"}),
+        ("small_densenet2d", {"block_config": (2, 1), "growth_rate": 3, "compression": 1.0}),
+        ("small_densenet2d", {"bn_size": None, "num_init_features": 5, "block_config": (1, 3)}),
+        ("small_unet2d", {"width": 2}),
         ("residual_conv1d", {"depth": 6, "width": 4}),
         ("plain_mlp", {"depth": 4}),
     ],
@@ -118,10 +139,30 @@ def test_what_the_shapes_tell_is_not_asked(tmp_path):
 def test_our_own_weights_come_back(name, options, tmp_path):
     model = create_model(name, **options)
     path = checkpoints.save(model, tmp_path / "folder" / "own.safetensors")
-    given = {} if "resnet" in name else options
+    given = {} if "resnet" in name or "densenet" in name else options
     back = checkpoints.load(path, name, **given)
     for key, tensor in model.state_dict().items():
         assert torch.equal(back.state_dict()[key], tensor)
+
+
+def test_what_the_shapes_of_a_dense_network_tell(tmp_path):
+    path = write(tmp_path / "a.pth", dotted(third_party.torchvision_dense(121, 9).state_dict()))
+    assert checkpoints.load(path, "densenet121").options == {
+        "bn_size": 4, "compression": 0.5, "in_chans": 3, "num_classes": 9,
+        "num_init_features": 64, "stem": "imagenet",
+    }  # fmt: skip
+    with pytest.raises(ValueError, match=r"doesn't fit densenet169 .*torchvision\): missing \d+: "):
+        checkpoints.load(path, "densenet169")
+    with pytest.raises(ValueError, match=r"doesn't fit resnet18"):
+        checkpoints.load(path, "resnet18")
+
+
+def test_a_layout_is_that_of_a_family(tmp_path):
+    path = write(tmp_path / "a.pt", {"a": torch.ones(1)})
+    with pytest.raises(ValueError, match=r"one of .*'pleiss'\] for densenet121, got 'akamaster'"):
+        checkpoints.load(path, "densenet121", layout="akamaster")
+    with pytest.raises(ValueError, match=r"one of \['residual_lib'\] for unet, got 'timm'"):
+        checkpoints.load(path, "unet", layout="timm")
 
 
 def test_gates_come_back_when_they_are_said(tmp_path):

@@ -1,9 +1,10 @@
-"""Residual networks as other people define them, rebuilt from their published structure.
+"""Residual and dense networks as other people define them, rebuilt from their published structure.
 
 The names of the parts, their order and what they compute are those of the public definitions;
 the code is ours. None of it uses residual_lib, so it can be compared with it.
 """
 
+import torch
 import torch.nn.functional as F
 from torch import nn
 
@@ -177,4 +178,106 @@ def chenyaofo(depth, classes=100):
     return Net(
         Basic, [(depth - 2) // 6] * 3, 16, projected,
         projection="downsample", head="fc", stem="cifar", classes=classes,
+    )  # fmt: skip
+
+
+class DenseLayer(nn.Module):
+    """torchvision's: all features so far come as a list, and only the new ones are returned."""
+
+    def __init__(self, inputs, growth, bottleneck):
+        super().__init__()
+        self.norm1 = nn.BatchNorm2d(inputs)
+        self.conv1 = nn.Conv2d(inputs, bottleneck * growth, 1, bias=False)
+        self.norm2 = nn.BatchNorm2d(bottleneck * growth)
+        self.conv2 = conv3x3(bottleneck * growth, growth)
+
+    def forward(self, features):
+        out = self.conv1(F.relu(self.norm1(torch.cat(features, 1))))
+        return self.conv2(F.relu(self.norm2(out)))
+
+
+class PlainDenseLayer(nn.Module):
+    """Without the bottleneck."""
+
+    def __init__(self, inputs, growth, bottleneck):
+        super().__init__()
+        self.norm1, self.conv1 = nn.BatchNorm2d(inputs), conv3x3(inputs, growth)
+
+    def forward(self, features):
+        return self.conv1(F.relu(self.norm1(torch.cat(features, 1))))
+
+
+class DenseBlock(nn.Module):
+    def __init__(self, layer, count, inputs, growth, bottleneck):
+        super().__init__()
+        for number in range(count):
+            name = f"denselayer{number + 1}"
+            self.add_module(name, layer(inputs + number * growth, growth, bottleneck))
+
+    def forward(self, x):
+        features = [x]
+        for layer in self.children():
+            features.append(layer(features))
+        return torch.cat(features, 1)
+
+
+class Transition(nn.Module):
+    def __init__(self, inputs, outputs):
+        super().__init__()
+        self.norm = nn.BatchNorm2d(inputs)
+        self.conv = nn.Conv2d(inputs, outputs, 1, bias=False)
+
+    def forward(self, x):
+        return F.avg_pool2d(self.conv(F.relu(self.norm(x))), 2, stride=2)
+
+
+class Dense(nn.Module):
+    """torchvision's skeleton, and that of Pleiss et al. for CIFAR, which call the parts alike."""
+
+    def __init__(
+        self, counts, growth, features, *, classes, stem="imagenet", final="norm5",
+        layer=DenseLayer, bottleneck=4, compression=0.5,
+    ):  # fmt: skip
+        super().__init__()
+        self.features = nn.Sequential()
+        if stem == "imagenet":
+            self.features.add_module("conv0", nn.Conv2d(3, features, 7, 2, padding=3, bias=False))
+            self.features.add_module("norm0", nn.BatchNorm2d(features))
+            self.features.add_module("relu0", nn.ReLU())
+            self.features.add_module("pool0", nn.MaxPool2d(3, stride=2, padding=1))
+        else:
+            self.features.add_module("conv0", conv3x3(3, features))
+        for number, count in enumerate(counts, start=1):
+            block = DenseBlock(layer, count, features, growth, bottleneck)
+            self.features.add_module(f"denseblock{number}", block)
+            features += count * growth
+            if number < len(counts):
+                kept = int(features * compression)
+                self.features.add_module(f"transition{number}", Transition(features, kept))
+                features = kept
+        self.features.add_module(final, nn.BatchNorm2d(features))
+        self.classifier = nn.Linear(features, classes)
+
+    def forward(self, x):
+        x = F.relu(self.features(x))
+        return self.classifier(F.adaptive_avg_pool2d(x, (1, 1)).flatten(1))
+
+
+def torchvision_dense(depth, classes=1000):
+    counts, growth, features = {
+        121: ((6, 12, 24, 16), 32, 64),
+        161: ((6, 12, 36, 24), 48, 96),
+    }[depth]
+    return Dense(counts, growth, features, classes=classes)
+
+
+def pleiss_dense(classes=10):
+    """DenseNet-BC of depth 100 and growth rate 12 for images of 32x32."""
+    return Dense((16,) * 3, 12, 24, classes=classes, stem="cifar", final="norm_final")
+
+
+def plain_dense(classes=10):
+    """The first DenseNet for images of 32x32: no bottleneck, no compression, depth 40."""
+    return Dense(
+        (12,) * 3, 12, 16, classes=classes, stem="cifar", layer=PlainDenseLayer, compression=1.0
     )  # fmt: skip
