@@ -27,6 +27,7 @@ def lesion(
     batch: tuple[Tensor, Tensor],
     *,
     blocks: Sequence[str] | None = None,
+    path: str = "branch",
     training: bool = False,
     progress: bool = True,
 ) -> pd.DataFrame:
@@ -36,6 +37,8 @@ def lesion(
         model: any model made of `Residual`; a plain block becomes the identity.
         batch: inputs and targets, such as the whole test split.
         blocks: which, by qualified name; default: all.
+        path: ``"branch"``, or ``"shortcut"`` to delete the skip instead; see
+            `residual_lib.probes.masking.deleted`.
         training: whether BatchNorm uses the batch's statistics (True) or its running ones.
         progress: whether to show a bar.
 
@@ -45,8 +48,8 @@ def lesion(
         loss as in `residual_lib.objective`, error as a share, 0 to 1.
 
     Raises:
-        ValueError: the model has no block, or none of that name, or a plain block changes the
-            shape.
+        ValueError: the model has no block, or none of that name, there is no such path, or a plain
+            block changes the shape.
     """
     order = {name: index for index, name in enumerate(blocks_of(model))}
     chosen = list(order) if blocks is None else list(blocks)
@@ -55,7 +58,7 @@ def lesion(
     with untouched(model, training=training):
         for name in bar(["", *chosen], "lesion", progress):
             index = order[name] if name else INTACT
-            with deleted(model, [name] if name else []):
+            with deleted(model, [name] if name else [], path):
                 measured = scores(model, batch)
             rows += [(name, index, metric, value) for metric, value in measured.items()]
     return pd.DataFrame(rows, columns=["block", "index", "metric", "value"])
@@ -68,13 +71,14 @@ def lesion_random(
     numbers: Sequence[int] | None = None,
     draws: int = 10,
     seed: int = 0,
+    path: str = "branch",
     training: bool = False,
     progress: bool = True,
 ) -> pd.DataFrame:
     """Delete several blocks at once, drawn at random (figure 5a).
 
     Args:
-        model, batch, training, progress: as for `lesion`.
+        model, batch, path, training, progress: as for `lesion`.
         numbers: how many blocks to delete; default: 0, 1, 2, ... up to all, or up to 20 as in the
             paper.
         draws: how many sets of each size are drawn, without repeats inside a set.
@@ -99,7 +103,7 @@ def lesion_random(
     with untouched(model, training=training):
         for number, draw in bar(trials, "lesion_random", progress):
             chosen = sorted(generator.choice(len(blocks), number, replace=False).tolist())
-            with deleted(model, [blocks[index] for index in chosen]):
+            with deleted(model, [blocks[index] for index in chosen], path):
                 measured = scores(model, batch)
             label = " ".join(map(str, chosen))
             rows += [(number, draw, label, metric, value) for metric, value in measured.items()]

@@ -16,6 +16,8 @@ from torch import Tensor, nn
 
 from residual_lib.residual import Merge, Residual, branch_only, iter_residuals
 
+PATHS = ("branch", "shortcut")  # what `deleted` can delete
+
 
 def blocks_of(model: nn.Module) -> dict[str, Residual]:
     """Return every `Residual` of `model` by qualified name, outermost first.
@@ -29,24 +31,38 @@ def blocks_of(model: nn.Module) -> dict[str, Residual]:
     return blocks
 
 
-def deleted(model: nn.Module, names: Collection[str]) -> AbstractContextManager[None]:
-    """Delete the branches of the blocks called `names`, so that only their shortcuts are left.
+def deleted(
+    model: nn.Module, names: Collection[str], path: str = "branch"
+) -> AbstractContextManager[None]:
+    """Delete one of the two paths of the blocks called `names`, so that only the other is left.
 
-    The branch's output becomes zeros of its shape; a concatenation keeps its number of channels.
-    In a plain block, whose merge drops the shortcut, the shortcut takes the branch's place: what
-    is left is the identity. Veit et al. 2016 (arXiv 1605.06431), section 4.1, compare the two.
+    What the path brings to the merge becomes zeros of its shape; a concatenation keeps its number
+    of channels. In a plain block, whose merge drops the shortcut, the shortcut takes a deleted
+    branch's place: what is left is the identity. Veit et al. 2016 (arXiv 1605.06431), section 4.1,
+    compare the two. To delete such a block's shortcut changes nothing.
+
+    Args:
+        model: any model made of `Residual`.
+        names: of blocks.
+        path: ``"branch"`` (what a link adds; all levels below, in a U-Net) or ``"shortcut"`` (the
+            skip).
 
     Raises:
-        ValueError: no such block; or, at the forward pass, a plain block whose input and output
-            differ in shape, so that nothing could take its place.
+        ValueError: no such block or path; or, at the forward pass, a plain block whose input and
+            output differ in shape, so that nothing could take its place.
     """
+    if path not in PATHS:
+        raise ValueError(f"path must be one of {list(PATHS)}, got {path!r}")
 
     def without_branch(name: str, merge: Merge) -> Merge:
         if merge is branch_only:
             return lambda shortcut, branch: _in_place_of(name, branch, shortcut)
         return lambda shortcut, branch: merge(shortcut, torch.zeros_like(branch))
 
-    return merging(model, names, without_branch)
+    def without_shortcut(name: str, merge: Merge) -> Merge:
+        return lambda shortcut, branch: merge(torch.zeros_like(shortcut), branch)
+
+    return merging(model, names, without_branch if path == "branch" else without_shortcut)
 
 
 def backward_through(model: nn.Module, names: Collection[str]) -> AbstractContextManager[None]:
