@@ -12,6 +12,7 @@ from residual_lib.models.registry import (
     register_model,
 )
 from residual_lib.models.resnet import ResNet
+from residual_lib.models.unet import UNet
 
 __all__ = [
     "MLP",
@@ -19,6 +20,7 @@ __all__ = [
     "DenseNet",
     "RectifierNet",
     "ResNet",
+    "UNet",
     "create_model",
     "list_models",
     "model_factory",

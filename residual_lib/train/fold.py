@@ -20,6 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from residual_lib.models.unet import Crop
 from residual_lib.nn import Gate, PadShortcut, Scale, concatenate_pieces
 from residual_lib.residual import Residual, concatenate
 
@@ -162,7 +163,7 @@ _RULES: dict[type[nn.Module], Callable[[Any, Tensor], Tensor]] = {
 
 #: Layers without parameters that treat every channel by itself.
 _BY_CHANNEL = (
-    *(nn.Identity, nn.Flatten, nn.Unflatten, nn.Dropout, Scale),
+    *(nn.Identity, nn.Flatten, nn.Unflatten, nn.Dropout, Scale, Crop),
     *(nn.ReLU, nn.LeakyReLU, nn.ELU, nn.GELU, nn.SiLU, nn.Sigmoid, nn.Tanh, nn.Softplus),
     *(nn.MaxPool1d, nn.MaxPool2d, nn.AvgPool1d, nn.AvgPool2d),
     *(nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d),
