@@ -115,14 +115,54 @@ def preact_resnet():
     return small("preact_resnet20_cifar")
 
 
+def densenet():
+    """Links inside blocks, a transition between them."""
+    return small_dense()
+
+
+def recomputed_densenet():
+    return small_dense(memory_efficient=True)
+
+
+def small_dense(**options):
+    return create_model(
+        "small_densenet2d", num_classes=CLASSES, growth_rate=2, num_init_features=3,
+        block_config=(2, 2), **options,
+    )  # fmt: skip
+
+
+def unet():
+    """Skips inside skips, with an answer for each position of an odd size."""
+    return create_model("small_unet2d", num_classes=CLASSES, width=2)
+
+
+def valid_unet():
+    """One level has its skip, cropped; the other is plain."""
+    return create_model("small_unet1d", num_classes=CLASSES, width=2, padded=False, skips=(1,))
+
+
+def added_unet():
+    return create_model("small_unet1d", num_classes=CLASSES, width=2, merge="add")
+
+
 MODELS = {
     build.__name__: build
     for build in (
         stack, linear_stack, plain_stack, dense, nested, Parallel, repeated, projected, weighted,
         residual_mlp, plain_conv, residual_conv, resnet, padded_resnet,
-        preact_resnet,
+        preact_resnet, densenet, recomputed_densenet, unet, valid_unet, added_unet,
     )
 }  # fmt: skip
+
+SHAPES = {
+    "plain_conv": (1, 7),
+    "residual_conv": (1, 4, 5),
+    **dict.fromkeys(("resnet", "padded_resnet", "preact_resnet"), (3, 8, 8)),
+    **dict.fromkeys(("densenet", "recomputed_densenet"), (1, 6, 6)),
+    "unet": (1, 5, 6),
+    "valid_unet": (1, 46),
+    "added_unet": (1, 7),
+}
 
 
 def make(name, seed=0):
@@ -131,10 +171,8 @@ def make(name, seed=0):
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         model = label_residuals(MODELS[name]()).double()
-    shape = {"plain_conv": (1, 7), "residual_conv": (1, 4, 5)}.get(name, (WIDTH,))
-    if "resnet" in name:
-        shape = (3, 8, 8)
-    x = torch.randn(8, *shape, generator=generator, dtype=torch.float64)
-    y = torch.randint(0, CLASSES, (8,), generator=generator)
-    model(x)
+    x = torch.randn(8, *SHAPES.get(name, (WIDTH,)), generator=generator, dtype=torch.float64)
+    output = model(x)
+    # A class for each example, or for each position of it.
+    y = torch.randint(0, CLASSES, (8, *output.shape[2:]), generator=generator)
     return model, (x, y)

@@ -3,6 +3,7 @@
 import functools
 from itertools import accumulate, pairwise
 
+import pandas as pd
 import pytest
 import torch
 from hypothesis import given, settings
@@ -13,6 +14,15 @@ from torch.profiler import ProfilerActivity, profile
 from residual_lib.data import Data
 from residual_lib.models import DenseNet, create_model, list_models
 from residual_lib.nn import Recomputed, concatenate_pieces
+from residual_lib.probes import (
+    activation_statistics,
+    gradient_norms,
+    identityness,
+    jacobian_by_depth,
+    lesion,
+    paths,
+)
+from residual_lib.probes.masking import deleted
 from residual_lib.residual import Residual, concatenate, iter_residuals
 from residual_lib.train import train
 from residual_lib.train.stack import WAYS, Stack, fastest_way
@@ -174,6 +184,37 @@ def test_dropout_follows_every_convolution_but_the_first():
     assert len(drops) == len(convolutions) - 1
     assert {m.p for m in drops} == {0.2}
     assert not any(isinstance(m, nn.Dropout) for m in DenseNet(**SMALL).modules())
+
+
+@pytest.mark.parametrize("memory_efficient", [False, True])
+def test_lesion_of_a_link_zeroes_its_features_for_all_that_read_them(memory_efficient):
+    torch.manual_seed(0)
+    options = {"block_config": (3,), "memory_efficient": memory_efficient}
+    model = DenseNet(**{**SMALL, **options}).double().eval()
+    x = torch.randn(4, 2, 5, 5, dtype=torch.float64)
+    features = [model.stem(x)]
+    for number, link in enumerate(model.stages[0].links):
+        new = link.branch(torch.cat(features, 1))
+        features.append(0 * new if number == 1 else new)
+    h = torch.cat(features, 1)
+    expected = model.head(torch.relu(model.final.norm(h)).mean((2, 3)))
+    with deleted(model, ["stages.0.links.1"]):
+        torch.testing.assert_close(model(x), expected)
+
+
+@pytest.mark.parametrize(
+    "probe", [gradient_norms, identityness, activation_statistics, lesion, paths, jacobian_by_depth]
+)
+def test_probes_find_the_same_whether_links_are_recomputed_or_not(probe):
+    batch = torch.randn(6, 2, 5, 5), torch.arange(6) % 5
+    tables = []
+    for memory_efficient in (False, True):
+        torch.manual_seed(0)
+        options = {"block_config": (2, 2), "memory_efficient": memory_efficient}
+        model = DenseNet(**{**SMALL, **options})
+        tables.append(probe(model, batch))
+        assert all(p.grad is None for p in model.parameters())
+    pd.testing.assert_frame_equal(*tables)
 
 
 # --- memory ---------------------------------------------------------------------------------

@@ -50,6 +50,41 @@ def test_deleted_parts_of_each_merge():
         assert gated(x).tolist() == [[0.5, 1.0]]  # the scale goes with its branch
 
 
+def test_deleted_shortcuts_of_each_merge():
+    x = torch.tensor([[1.0, 2.0]])
+    for slots, left in (
+        ({}, [3.0, 6.0]),
+        ({"merge": concatenate}, [0.0, 0.0, 3.0, 6.0]),
+        ({"merge": branch_only}, [3.0, 6.0]),
+        ({"shortcut": lambda x: x + 1, "merge": lambda s, b: 0.5 * s + b}, [3.0, 6.0]),
+        ({"after": lambda y: y + 1}, [4.0, 7.0]),
+    ):
+        net = nn.Sequential(times(3.0, **slots))
+        with deleted(net, ["0"], "shortcut"):
+            assert net(x).tolist() == [left]
+
+
+def test_deleting_a_shortcut_by_hand():
+    net = chain(1.0, 2.0, 3.0)  # 2 * 3 * 4 * 2 = 48, and without the skip 1, 2 or 3 instead
+    table = lesion(net, TWO, path="shortcut", progress=False)
+    assert table.value.tolist() == [48.0**2, 24.0**2, 32.0**2, 36.0**2]
+    table = lesion_random(net, TWO, numbers=[3], draws=1, path="shortcut", progress=False)
+    assert table.value.tolist() == [(1 * 2 * 3 * 2.0) ** 2]
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_skips_of_every_family_can_be_deleted(name):
+    model, batch = make(name)
+    model.eval()
+    before = {key: tensor.clone() for key, tensor in model.state_dict().items()}
+    table = lesion(model, batch, path="shortcut", progress=False)
+    losses = table[table.metric == "loss"].set_index("block").value
+    for key, block in iter_residuals(model):
+        assert (losses[key] == losses[""]) == (block.merge is branch_only), key
+    for key, tensor in model.state_dict().items():
+        assert torch.equal(tensor, before[key]), key
+
+
 def test_a_plain_block_that_changes_the_shape_cant_be_deleted():
     net = nn.Sequential(Residual(nn.Linear(2, 3), merge=branch_only))
     with pytest.raises(ValueError, match=r"0: a plain block from \(1, 2\) to \(1, 3\) can't"):
@@ -151,8 +186,8 @@ def test_lesions_of_every_family(name):
         output = model(batch[0])
     intact = table[table["index"] == -1].set_index("metric").value
     assert intact["loss"] == pytest.approx(loss(output, batch[1]).item())
-    wrong = sum(a != b for a, b in zip(output.argmax(1).tolist(), batch[1].tolist(), strict=True))
-    assert intact["error"] == pytest.approx(wrong / len(output))
+    answers = zip(output.argmax(1).flatten().tolist(), batch[1].flatten().tolist(), strict=True)
+    assert intact["error"] == pytest.approx(np.mean([a != b for a, b in answers]))
     assert len(table) == 2 * (1 + len(slots))
     lesion_random(model, batch, draws=2, progress=False)
     identityness(model, batch)
@@ -220,6 +255,8 @@ def test_identityness_during_training():
         (lambda: lesion_random(chain(1), TWO, draws=0), "draws must be a whole number from 1 up"),
         (lambda: lesion_random(chain(1), TWO, draws=True), "draws must be .*, got True"),
         (lambda: lesion_reorder(chain(1, 1), TWO, swaps=[-1]), "swaps must be .*, got -1"),
+        (lambda: deleted(chain(1), ["0"], "skip"), "path must be one of .* got 'skip'"),
+        (lambda: lesion(chain(1), TWO, path="both"), "path must be one of .* got 'both'"),
         (lambda: deleted(chain(1), ["x"]).__enter__(), r"names must be .*\['0'\]; got \['x'\]"),
         (lambda: backward_through(chain(1), ["x"]), "names must be"),
         (lambda: swapped(chain(1), {"0": "x"}).__enter__(), "names must be"),

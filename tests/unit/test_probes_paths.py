@@ -131,6 +131,11 @@ def test_lengths_follow_the_binomial_law(blocks):
         # (1 + z (1 + z)(1 + z)) (1 + z): the branch of the outer block holds two blocks
         ("nested", {0: 1, 1: 2, 2: 3, 3: 3, 4: 1}),
         ("Parallel", {0: 2, 1: 2}),
+        ("densenet", {0: 1, 1: 4, 2: 6, 3: 4, 4: 1}),
+        # 1 + z (1 + z): over the top, one level down, two levels down
+        ("unet", {0: 1, 1: 1, 2: 1}),
+        ("added_unet", {0: 1, 1: 1, 2: 1}),
+        ("valid_unet", {1: 1, 2: 1}),
         ("repeated", {0: 1, 1: 3, 2: 3, 3: 1}),
     ],
 )
