@@ -15,3 +15,25 @@ def loss(output: Tensor, target: Tensor) -> Tensor:
     if target.is_floating_point():
         return F.mse_loss(output, target)
     return F.cross_entropy(output, target)
+
+
+def weighted_loss(output: Tensor, target: Tensor, weights: Tensor) -> Tensor:
+    """Return the mean over batch and positions of weight times cross-entropy, a scalar.
+
+    Ronneberger et al. 2015 (arXiv 1505.04597), eq. 1, divided by the number of positions, so that
+    weights of 1 give `loss`.
+
+    Args:
+        output: logits (batch, classes, ...).
+        target: whole numbers (batch, ...).
+        weights: (batch, ...), such as those of `residual_lib.data.borders.border_weights`.
+
+    Raises:
+        ValueError: there isn't one weight for each target.
+    """
+    if weights.shape != target.shape:
+        raise ValueError(
+            f"weights must have the shape of target {tuple(target.shape)}, "
+            f"got {tuple(weights.shape)}"
+        )
+    return (weights * F.cross_entropy(output, target, reduction="none")).mean()
