@@ -136,11 +136,10 @@ class UNet(nn.Module):
         initialise_(self, init, activation=activation)
 
     def forward(self, x: Tensor) -> Tensor:
-        if min(map(self.output_size, x.shape[2:])) < 1:
+        sizes = tuple(x.shape[2:])
+        if any(self.output_size(size) < 1 for size in sizes):
             least = next(n for n in range(1, 99 * self.alignment) if self.output_size(n) > 0)
-            raise ValueError(
-                f"x must have at least {least} positions on each axis, got {tuple(x.shape[2:])}"
-            )
+            raise ValueError(f"x must have at least {least} positions on each axis, got {sizes}")
         return self.head(self.level(x))
 
     def output_size(self, size: int) -> int:

@@ -8,6 +8,8 @@ put what is cheap to compute together again when the backward pass gets there.
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -37,8 +39,9 @@ class Recomputed(nn.Sequential):
 
     Outputs and gradients are those of `nn.Sequential`, bit for bit. So are buffers: the second run
     works on copies, or BatchNorm would move its running statistics twice. Dropout draws its mask
-    again. Parameters may be lent by `torch.func.functional_call`, as they are when seeds are
-    trained together; `torch.func.vmap` and higher derivatives are not for this mode.
+    again, and modes are those of the first run. Parameters may be lent by
+    `torch.func.functional_call`, as they are when seeds are trained together; `torch.func.vmap`
+    can't run this backwards.
     """
 
     def forward(self, x: Tensor) -> Tensor:
@@ -46,19 +49,35 @@ class Recomputed(nn.Sequential):
             return super().forward(x)
         parameters, buffers = dict(self.named_parameters()), dict(self.named_buffers())
         parts = OrderedDict(self.named_children())
+        modes = {part: part.training for part in self.modules()}
+        pieces = _pieces_of(x)
+        count = len(pieces)
         first = [x]  # for the first run; to hold it longer would keep it for the backward pass
 
         def run(*tensors: Tensor) -> Tensor:
             if first:
                 return nn.Sequential(parts)(first.pop())
-            pieces, lent = tensors[: -len(parameters)], tensors[-len(parameters) :]
+            joined, lent = torch.cat(tensors[:count], dim=1), tensors[count:]
             state = dict(zip(parameters, lent, strict=True))
             state |= {name: buffer.clone() for name, buffer in buffers.items()}
-            return functional_call(nn.Sequential(parts), state, (torch.cat(pieces, dim=1),))
+            with _in(modes):
+                return functional_call(nn.Sequential(parts), state, (joined,))
 
-        tensors = (*_pieces_of(x), *parameters.values())
-        return checkpoint(run, *tensors, use_reentrant=False)
+        return checkpoint(run, *pieces, *parameters.values(), use_reentrant=False)
 
 
 def _pieces_of(x: Tensor) -> tuple[Tensor, ...]:
     return getattr(x, "pieces", (x,))
+
+
+@contextmanager
+def _in(modes: Mapping[nn.Module, bool]) -> Iterator[None]:
+    """Put parts into modes, training or not, and back."""
+    before = {part: part.training for part in modes}
+    try:
+        for part, mode in modes.items():
+            part.training = mode
+        yield
+    finally:
+        for part, mode in before.items():
+            part.training = mode

@@ -340,6 +340,19 @@ def test_recomputed_runs_its_parts_once_more_at_the_backward_pass():
     assert calls == [False, True, True]
 
 
+def test_the_second_run_is_in_the_mode_of_the_first():
+    gradients = []
+    for memory_efficient in (False, True):
+        torch.manual_seed(0)
+        model = DenseNet(**SMALL, memory_efficient=memory_efficient)
+        output = model(torch.randn(4, 2, 5, 5)).square().sum()
+        model.eval()
+        output.backward()
+        assert not any(part.training for part in model.modules())
+        gradients.append([p.grad for p in model.parameters()])
+    assert all(map(torch.equal, *gradients))
+
+
 def test_a_result_remembers_its_pieces_until_something_is_done_to_it():
     a, b, c = torch.randn(2, 3), torch.randn(2, 1), torch.randn(2, 2)
     joined = concatenate_pieces(concatenate_pieces(a, b), c)
@@ -355,6 +368,7 @@ def test_something_between_two_links_costs_memory_but_changes_nothing():
         return nn.Sequential(
             Residual(branch(nn.Linear(3, 2), nn.Tanh()), merge=merge, after=nn.Tanh()),
             Residual(branch(nn.Linear(5, 2), nn.Tanh()), merge=merge),
+            Residual(branch(nn.Sigmoid()), merge=merge),
         )
 
     x = torch.randn(4, 3)
