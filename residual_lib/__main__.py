@@ -366,7 +366,7 @@ _CLASS = (
 _PROBED = (
     "a name that `data` lists, or a folder with CIFAR-10 (default: a data set that the model takes)"
 )
-_LAYOUTS = "auto (default), torchvision, timm, akamaster, pleiss or residual_lib"
+_LAYOUTS = "auto (default), torchvision, timm, akamaster, pleiss, gpt2, bert or residual_lib"
 
 
 def _setting(text: str) -> tuple[str, Any]:

@@ -13,12 +13,14 @@ from typing import Any
 
 from torch import Tensor
 
+from residual_lib.checkpoints.layout import Layout
+
 # Names used to have a dot in them ('norm.1'), and the files that torchvision offers still do.
 _DOTTED = re.compile(r"(.*\bdenselayer\d+\.(?:norm|conv))\.([12]\..*)")
 
 
 @dataclass(frozen=True)
-class Layout:
+class Naming(Layout):
     """A way to name parts.
 
     Attributes:
@@ -91,8 +93,8 @@ class Layout:
 
 
 LAYOUTS: dict[str, Layout] = {
-    "residual_lib": Layout(None),
-    "torchvision": Layout("norm5"),
-    "timm": Layout("norm5"),
-    "pleiss": Layout("norm_final"),
+    "residual_lib": Naming(None),
+    "torchvision": Naming("norm5"),
+    "timm": Naming("norm5"),
+    "pleiss": Naming("norm_final"),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from residual_lib.checkpoints.families import LAYOUTS, Layout, layouts_for
+from residual_lib.checkpoints.families import LAYOUTS, layouts_for
+from residual_lib.checkpoints.layout import Layout
 from residual_lib.checkpoints.reading import read
 from residual_lib.models import create_model, model_options
 
@@ -39,9 +41,10 @@ def load(
     """Return a model with the weights of a checkpoint, in evaluation mode, on the CPU.
 
     What the shapes of the weights tell needn't be said: channels in and out, the kind of stem, and
-    which of the shortcuts A, B, C or D; of a dense network how it grows. What they don't tell is as
-    in `model`, unless `options` says otherwise: ``stride_in_1x1=True`` for bottlenecks made as in
-    the paper.
+    which of the shortcuts A, B, C or D; of a dense network how it grows; of a Transformer its
+    vocabulary, longest sequence, layers and channels. What they don't tell is as in `model`, unless
+    `options` says otherwise: ``stride_in_1x1=True`` for bottlenecks made as in the paper,
+    ``n_head`` and ``activation`` of a Transformer.
 
     Args:
         path: a file of safetensors, or of PyTorch's (.pt, .pth, .th, ...); see `read`.
@@ -71,7 +74,14 @@ def load(
     allowed = model_options(model)
     tensors = read(path)
     tried = layouts if layout == "auto" else {layout: layouts[layout]}
-    fits = [_fit(name, tried[name], tensors, model, allowed, options) for name in tried]
+    fits, refusals = [], []
+    for name in tried:
+        try:
+            fits.append(_fit(name, tried[name], tensors, model, allowed, options))
+        except ValueError as error:  # what this layout makes of the shapes is no model
+            refusals.append(error)
+    if not fits:
+        raise refusals[0]
     best = min(fits, key=lambda fit: fit.faults)
     if best.faults:
         lists = {"missing": best.missing, "extra": best.extra, "misshapen": best.misshapen}
@@ -110,7 +120,11 @@ def _fit(
             for ours, other in theirs.items()
             if ours not in found and not other.endswith("num_batches_tracked")
         ],
-        extra=sorted(set(tensors) - set(theirs.values())),
+        extra=sorted(
+            name
+            for name in set(tensors) - set(theirs.values())
+            if not re.fullmatch(layout.spare, name)
+        ),
         misshapen=[
             f"{theirs[ours]} {tuple(tensor.shape)}, not {tuple(state[ours].shape)}"
             for ours, tensor in found.items()

@@ -14,9 +14,11 @@ from typing import Any
 
 from torch import Tensor
 
+from residual_lib.checkpoints.layout import Layout
+
 
 @dataclass(frozen=True)
-class Layout:
+class Naming(Layout):
     """A way to name parts.
 
     Attributes:
@@ -71,21 +73,18 @@ class Layout:
         return f"layer{int(stage) + 1}.{block}.{rest}"
 
 
-class Own:
-    """Our names."""
+class Own(Layout):
+    """Our names, which tell what a network is made like."""
 
     def read(self, tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Any]]:
         return dict(tensors), described(None, tensors, averaged=False)
 
-    def names(self, ours: Iterable[str], options: Mapping[str, Any]) -> dict[str, str]:
-        return {name: name for name in ours}
 
-
-TORCHVISION = Layout("fc", "downsample")
-TIMM = Layout("fc", "downsample", deep=True)
-AKAMASTER = Layout("linear", "shortcut")
+TORCHVISION = Naming("fc", "downsample")
+TIMM = Naming("fc", "downsample", deep=True)
+AKAMASTER = Naming("linear", "shortcut")
 #: By name. ``akamaster`` is also how kuangliu's CIFAR models are named.
-LAYOUTS: dict[str, Layout | Own] = {
+LAYOUTS: dict[str, Layout] = {
     "residual_lib": Own(),
     "torchvision": TORCHVISION,
     "timm": TIMM,
@@ -103,7 +102,7 @@ class Clues:
     projection: str  # a pattern for the convolution of each projection
 
 
-def clues(layout: Layout | None, tensors: Mapping[str, Tensor]) -> Clues:
+def clues(layout: Naming | None, tensors: Mapping[str, Tensor]) -> Clues:
     """The names that tell, in this layout; None stands for our names."""
     if layout is None:
         deep = "stem.layer1.weight" in tensors
@@ -122,7 +121,7 @@ def clues(layout: Layout | None, tensors: Mapping[str, Tensor]) -> Clues:
     )
 
 
-def renumbered(layout: Layout, tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], bool]:
+def renumbered(layout: Naming, tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], bool]:
     """Count a projection's parts from 0, and tell whether one came before them.
 
     Where timm averages before the 1x1 convolution, the average is number 0 and the convolution 1.
@@ -137,7 +136,7 @@ def renumbered(layout: Layout, tensors: Mapping[str, Tensor]) -> tuple[dict[str,
 
 
 def described(
-    layout: Layout | None, tensors: Mapping[str, Tensor], averaged: bool
+    layout: Naming | None, tensors: Mapping[str, Tensor], averaged: bool
 ) -> dict[str, Any]:
     """What the names and shapes tell of a residual network: arguments of `models.ResNet`."""
     where = clues(layout, tensors)

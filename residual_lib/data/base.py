@@ -23,7 +23,8 @@ class Data:
         num_classes: number of classes; 0 for a regression.
         task: 'classification' (y are class numbers, int64, ``(N,)``), 'regression'
             (y are float32, ``(N, 1)``) or 'language' (x and y are token numbers,
-            int64, ``(N, T)``, y being x one step later).
+            int64, ``(N, T)``, y being x one step later; or, after `masked.mask_tokens`, x
+            where it was hidden).
         classes: what class number i is called; empty for a regression.
 
     Raises:

@@ -1,7 +1,9 @@
 """Whole networks built of `Residual`, made by name."""
 
+from residual_lib.models.bert import BERT
 from residual_lib.models.conv import ConvNet
 from residual_lib.models.densenet import DenseNet
+from residual_lib.models.gpt import GPT
 from residual_lib.models.mlp import MLP
 from residual_lib.models.rectifier import RectifierNet
 from residual_lib.models.registry import (
@@ -12,14 +14,18 @@ from residual_lib.models.registry import (
     register_model,
 )
 from residual_lib.models.resnet import ResNet
+from residual_lib.models.transformer import Transformer
 from residual_lib.models.unet import UNet
 
 __all__ = [
+    "BERT",
+    "GPT",
     "MLP",
     "ConvNet",
     "DenseNet",
     "RectifierNet",
     "ResNet",
+    "Transformer",
     "UNet",
     "create_model",
     "list_models",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from torch import Tensor
+
 
 def check_positive(**arguments: int) -> None:
     """Raise ValueError, with the argument's name, unless each is a whole number above 0."""
@@ -21,3 +23,19 @@ def check_depth(depth: int) -> int:
             f"depth must be an even whole number from 2 (stem, head, 2 a block), got {depth!r}"
         )
     return (depth - 2) // 2
+
+
+def check_tokens(idx: Tensor, block_size: int, start: int = 0) -> None:
+    """Raise ValueError unless `idx` are whole numbers (batch, positions) that fit behind `start`.
+
+    Whether each is below the vocabulary's size is left to the embedding: to look would make a GPU
+    wait at every pass.
+    """
+    if idx.is_floating_point() or idx.ndim != 2:
+        raise ValueError(
+            "idx must be whole numbers of the shape (batch, positions), "
+            f"got {idx.dtype} of {tuple(idx.shape)}"
+        )
+    end = start + idx.shape[1]
+    if not start < end <= block_size:
+        raise ValueError(f"idx must have 1 to {block_size} positions (block_size), got {end}")

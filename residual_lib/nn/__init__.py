@@ -1,6 +1,7 @@
 """Parts that go into the slots of a `Residual`, each made by name."""
 
 from residual_lib.nn.activations import ACTIVATIONS, create_activation
+from residual_lib.nn.attention import Attention, Cache, attending
 from residual_lib.nn.branches import ORDERS, PREACTIVATIONS, in_order, two_layers
 from residual_lib.nn.convolutions import create_conv
 from residual_lib.nn.initialisations import SCHEMES, initialise_
@@ -24,6 +25,8 @@ __all__ = [
     "PREACTIVATIONS",
     "SCHEMES",
     "SHORTCUTS",
+    "Attention",
+    "Cache",
     "DropPath",
     "Gate",
     "Highway",
@@ -31,6 +34,7 @@ __all__ = [
     "Recomputed",
     "Scale",
     "ShortcutGate",
+    "attending",
     "concatenate_pieces",
     "create_activation",
     "create_conv",

@@ -4,6 +4,14 @@ from __future__ import annotations
 
 from torch import nn
 
+
+class TanhGELU(nn.GELU):
+    """GELU by the formula with a tanh that GPT-2 has (Hendrycks and Gimpel 2016, section 2)."""
+
+    def __init__(self) -> None:
+        super().__init__(approximate="tanh")
+
+
 ACTIVATIONS: dict[str, type[nn.Module]] = {
     "identity": nn.Identity,
     "sigmoid": nn.Sigmoid,
@@ -11,6 +19,7 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {
     "relu": nn.ReLU,
     "leaky_relu": nn.LeakyReLU,
     "gelu": nn.GELU,
+    "gelu_tanh": TanhGELU,
     "silu": nn.SiLU,
 }
 

@@ -12,13 +12,14 @@ from residual_lib.probes.tap import parts_of, tap, untouched
 
 @torch.no_grad()
 def activation_statistics(
-    model: nn.Module, batch: tuple[Tensor, Tensor], *, training: bool = True
+    model: nn.Module, batch: tuple[Tensor, Tensor], *, axis: int = 1, training: bool = True
 ) -> pd.DataFrame:
     """Return mean, variance and dead fraction of every activation's output.
 
     Args:
         model: any module that uses activations of `residual_lib.nn.ACTIVATIONS`.
         batch: inputs and targets; only the inputs are used.
+        axis: where the channels stand: -1 for a Transformer.
         training: whether BatchNorm uses the batch's statistics (True) or its running ones.
 
     Returns:
@@ -37,7 +38,7 @@ def activation_statistics(
         model(batch[0])
     rows = []
     for index, (name, h) in enumerate(taps.outputs.items()):
-        channels = h.transpose(0, 1).flatten(1)
+        channels = h.movedim(axis, 0).flatten(1)
         dead = (channels == 0).all(dim=1).to(h.dtype).mean().item()
         rows.append((name, index, "mean", h.mean().item()))
         rows.append((name, index, "variance", h.var(correction=0).item()))

@@ -15,13 +15,17 @@ from residual_lib.data import Data, cifar
 from residual_lib.models import create_model, model_options
 from residual_lib.probes.activations import activation_statistics
 from residual_lib.probes.gradients import gradient_norms
+from residual_lib.probes.heads import lesion_heads
 from residual_lib.probes.identityness import identityness
 from residual_lib.probes.jacobian import jacobian_by_depth
 from residual_lib.probes.landscape import landscape
+from residual_lib.probes.lens import logit_lens
 from residual_lib.probes.lesion import lesion, lesion_random, lesion_reorder
 from residual_lib.probes.paths import path_lengths, paths
+from residual_lib.probes.rank import rank_collapse
 from residual_lib.probes.scores import check_count
 from residual_lib.probes.shattering import shattering
+from residual_lib.probes.stream import residual_stream
 from residual_lib.probes.tap import untouched
 
 #: What `measure` knows, by the name it has on the command line.
@@ -32,13 +36,18 @@ PROBES: dict[str, Callable[..., pd.DataFrame]] = {
     "jacobian": jacobian_by_depth,
     "landscape": landscape,
     "lesion": lesion,
+    "lesion_heads": lesion_heads,
     "lesion_random": lesion_random,
     "lesion_reorder": lesion_reorder,
+    "logit_lens": logit_lens,
     "path_lengths": path_lengths,
     "paths": paths,
+    "rank_collapse": rank_collapse,
+    "residual_stream": residual_stream,
     "shattering": shattering,
 }
 DATA = ("digits", "mnist1d")  # tried in this order where no data set is named
+TEXT = ("shakespeare",)  # the same, for models of tokens
 
 
 def measure(
@@ -58,12 +67,12 @@ def measure(
     Args:
         probe: a name in `PROBES`.
         model: a name for `create_model`.
-        options: the model's; the channels, features and classes that aren't named are those
-            of the data.
+        options: the model's; the channels, features, classes, tokens and positions that aren't
+            named are those of the data.
         probe_options: options of the probe, such as ``{"draws": 5}``.
         data_name: a name for `data.load`, or a folder for `residual_lib.data.cifar.load`; default:
-            the first of `DATA` that the model takes. ``shattering`` needs none: without it, its
-            inputs are a line of numbers.
+            the first of `DATA` that the model takes, or `TEXT` for models of tokens.
+            ``shattering`` needs none: without it, its inputs are a line of numbers.
         examples: how many test examples make the batch, from the first.
         steps: of training before the measurement, with `train`'s other defaults.
         checkpoint: a file with the model's weights, for `residual_lib.checkpoints.load`; what its
@@ -113,12 +122,15 @@ def _fitting(
 ) -> tuple[nn.Module, Data]:
     """The model, with the sizes that the data ask for, and the data."""
     reasons = []
-    for candidate in DATA if name is None else (name,):
+    default = TEXT if "vocab_size" in model_options(model) else DATA
+    for candidate in default if name is None else (name,):
         found = cifar.load(candidate) if cifar.form(candidate) else data.load(candidate)
         sizes = {
             "in_chans": found.x_train.shape[1],
             "in_features": found.x_train[0].numel(),
             "num_classes": found.num_classes or found.y_train.shape[1],
+            "vocab_size": found.num_classes,
+            "block_size": found.x_train.shape[1],
         }
         net = build(**{key: sizes[key] for key in sizes if key in model_options(model)})
         try:

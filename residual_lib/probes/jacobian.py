@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from itertools import product
 
 import pandas as pd
@@ -12,7 +11,7 @@ from torch import Tensor, nn
 
 from residual_lib.probes.masking import blocks_of, entering
 from residual_lib.probes.scores import bar, check_count
-from residual_lib.probes.tap import tap, untouched
+from residual_lib.probes.tap import runs_of, tap, untouched
 
 NETWORK = ""  # the name that `named_modules` gives to the model itself
 
@@ -104,7 +103,7 @@ def jacobian_by_depth(
         x.requires_grad_()
     rows: list[tuple[str, int, int, int, str, float]] = []
     with untouched(model, training=training):
-        with entering(blocks) as origin, _runs(blocks) as runs:
+        with entering(blocks) as origin, runs_of(blocks) as runs:
             model(x)
         for depth, (name, start, end) in enumerate(bar(runs, "jacobians", progress), start=1):
             starts = {"block": start, "network": origin[0]}
@@ -113,25 +112,6 @@ def jacobian_by_depth(
                 rows += [(name, depth, example, i, metric, v) for i, v in enumerate(values)]
     columns = ["layer", "depth", "example", "index", "metric", "value"]
     return pd.DataFrame(rows, columns=columns)
-
-
-@contextmanager
-def _runs(blocks: Mapping[str, nn.Module]) -> Iterator[list[tuple[str, Tensor, Tensor]]]:
-    """Name, input and output of every block, each time that it runs."""
-    runs: list[tuple[str, Tensor, Tensor]] = []
-
-    def noting(name: str):  # type: ignore[no-untyped-def]
-        def hook(block: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-            runs.append((name, inputs[0], output))
-
-        return hook
-
-    handles = [block.register_forward_hook(noting(name)) for name, block in blocks.items()]
-    try:
-        yield runs
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 def _values_between(start: Tensor, end: Tensor, example: int) -> list[float]:

@@ -121,6 +121,31 @@ def merging(
 
 
 @contextmanager
+def silenced(part: nn.Module, channels: slice, *, axis: int = -1) -> Iterator[None]:
+    """Let a part read zeros in place of some channels of its input.
+
+    What comes to one layer side by side, such as the heads of an attention, is deleted in this way
+    one at a time.
+
+    Args:
+        part: a module whose first input has the channels.
+        channels: which of them.
+        axis: where the channels stand.
+    """
+
+    def silence(part: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        x = inputs[0].clone()
+        x.movedim(axis, 0)[channels] = 0
+        return (x, *inputs[1:])
+
+    handle = part.register_forward_pre_hook(silence)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+@contextmanager
 def entering(blocks: Mapping[str, Residual]) -> Iterator[list[Tensor]]:
     """Let what enters the first block to run be a leaf of autograd's graph, and hand it over."""
     origin: list[Tensor] = []

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from residual_lib.objective import loss
+from residual_lib.objective import error, loss
 
 Item = TypeVar("Item")
 
@@ -23,7 +23,7 @@ def scores(model: Callable[[Tensor], Tensor], batch: tuple[Tensor, Tensor]) -> d
     output = model(x)
     found = {"loss": loss(output, y).item()}
     if not y.is_floating_point():
-        found["error"] = (output.argmax(1) != y).double().mean().item()
+        found["error"] = error(output, y).item()
     return found
 
 

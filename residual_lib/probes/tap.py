@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -35,6 +35,25 @@ def tap(parts: dict[str, nn.Module]) -> Iterator[Taps]:
     handles = [part.register_forward_hook(record(name)) for name, part in parts.items()]
     try:
         yield taps
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+@contextmanager
+def runs_of(parts: Mapping[str, nn.Module]) -> Iterator[list[tuple[str, Tensor, Tensor]]]:
+    """List name, first input and output of each part, each time that it has run."""
+    runs: list[tuple[str, Tensor, Tensor]] = []
+
+    def noting(name: str):  # type: ignore[no-untyped-def]
+        def hook(part: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+            runs.append((name, inputs[0], output))
+
+        return hook
+
+    handles = [part.register_forward_hook(noting(name)) for name, part in parts.items()]
+    try:
+        yield runs
     finally:
         for handle in handles:
             handle.remove()

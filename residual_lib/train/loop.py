@@ -196,7 +196,7 @@ def train(
                         losses = vmap(objective.loss)(output, y)
                     record(alive, step, batch_loss=losses.detach())
                     if data.task != "regression":
-                        record(alive, step, batch_error=_wrong(output, y).mean(1))
+                        record(alive, step, batch_error=vmap(objective.error)(output, y))
                     # A seed's loss knows its own row only, so the sum's gradient is each one's own.
                     losses.sum().backward()
 
@@ -261,19 +261,18 @@ def _evaluate(stack: Stack, x: Tensor, y: Tensor, chunk: int = 512) -> dict[str,
     """Mean loss and error of each model over all examples, ``(models,)`` each."""
     stack.train(False)
     sums: dict[str, Tensor] = {}
+    total = objective.answers(y)
     for xs, ys in zip(x.split(chunk), y.split(chunk), strict=True):
         output = stack(xs.expand(len(stack), *xs.shape)).float()
+        count = objective.answers(ys)
+        if not count:
+            continue
         scores = {"loss": vmap(objective.loss, in_dims=(0, None))(output, ys)}
         if not ys.is_floating_point():
-            scores["error"] = _wrong(output, ys.expand(len(stack), *ys.shape)).mean(1)
+            scores["error"] = vmap(objective.error, in_dims=(0, None))(output, ys)
         for name, value in scores.items():
-            sums[name] = sums.get(name, 0) + value.double() * len(xs) / len(x)
+            sums[name] = sums.get(name, 0) + value.double() * count / total
     return sums
-
-
-def _wrong(output: Tensor, y: Tensor) -> Tensor:
-    """1 for each wrong answer and 0 for each right one, ``(models, answers)``."""
-    return (output.argmax(2) != y).flatten(1).float()
 
 
 def _build(build: Callable[[], nn.Module], seed: int) -> nn.Module:

@@ -74,7 +74,10 @@ class Stack:
         if self.way == "side by side":
             return apart(self._forward(weights, self.fixed, side_by_side(x)), len(self))
         if self.way == "mapped":
-            return vmap(self._forward, randomness="different")(weights, self.fixed, x)
+            with warnings.catch_warnings():
+                # PyTorch maps the CPU's attention by a loop over the models, which is as good here.
+                warnings.filterwarnings("ignore", "There is a performance drop")
+                return vmap(self._forward, randomness="different")(weights, self.fixed, x)
         outputs = [
             self._forward(_row(weights, row), _row(self.fixed, row), x[row])
             for row in range(len(self))

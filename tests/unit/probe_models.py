@@ -145,12 +145,35 @@ def added_unet():
     return create_model("small_unet1d", num_classes=CLASSES, width=2, merge="add")
 
 
+def tokenwise(name, **options):
+    """A Transformer on four tokens of CLASSES kinds: its targets are four as well."""
+    sizes = {"vocab_size": CLASSES, "block_size": 4, "n_layer": 2, "n_head": 2, "n_embd": WIDTH}
+    return create_model(name, **sizes, init="xavier", **options)
+
+
+def gpt():
+    return tokenwise("small_gpt")
+
+
+def post_norm_gpt():
+    return tokenwise("small_gpt", pre_norm=False)
+
+
+def plain_gpt():
+    return tokenwise("small_gpt", skip=False)
+
+
+def bert():
+    return tokenwise("small_bert")
+
+
 MODELS = {
     build.__name__: build
     for build in (
         stack, linear_stack, plain_stack, dense, nested, Parallel, repeated, projected, weighted,
         residual_mlp, plain_conv, residual_conv, resnet, padded_resnet,
         preact_resnet, densenet, recomputed_densenet, unet, valid_unet, added_unet,
+        gpt, post_norm_gpt, plain_gpt, bert,
     )
 }  # fmt: skip
 
@@ -171,7 +194,10 @@ def make(name, seed=0):
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         model = label_residuals(MODELS[name]()).double()
-    x = torch.randn(8, *SHAPES.get(name, (WIDTH,)), generator=generator, dtype=torch.float64)
+    if hasattr(model, "tokens"):
+        x = torch.randint(0, CLASSES, (8, 4), generator=generator)
+    else:
+        x = torch.randn(8, *SHAPES.get(name, (WIDTH,)), generator=generator, dtype=torch.float64)
     output = model(x)
     # A class for each example, or for each position of it.
     y = torch.randint(0, CLASSES, (8, *output.shape[2:]), generator=generator)

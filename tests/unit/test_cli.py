@@ -158,7 +158,7 @@ def test_data_sets_and_their_cards(capsys):
         (["run", "--device", "abacus"], "device must be"),
         (["run", "--seeds", "none"], "must be a whole number from 1, got 'none'"),
         (["claims", "--chapter", "x"], "there is no chapter 'x'"),
-        (["models", "gpt*"], "no model matches 'gpt*'"),
+        (["models", "llama*"], "no model matches 'llama*'"),
         (["data", "imagenet"], "there is no data set 'imagenet'"),
         (["dance"], "invalid choice: 'dance'"),
         ([], "the following arguments are required: COMMAND"),

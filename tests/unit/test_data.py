@@ -15,6 +15,8 @@ from sklearn.datasets import load_digits
 
 from residual_lib import data
 from residual_lib.data import Data, shakespeare, toy_regression
+from residual_lib.data.masked import mask_tokens
+from residual_lib.objective import IGNORED
 
 SHARED = Path(__file__).parents[3] / "shared"  # beside the checkout, where there is one
 TENSORS = ("x_train", "y_train", "x_test", "y_test")
@@ -308,3 +310,56 @@ class TestCards:
     def test_unknown_name(self):
         with pytest.raises(ValueError, match="did you mean 'digits'"):
             data.card("digit")
+
+
+def text_data(classes=7, windows=400, length=20):
+    x = torch.randint(classes, (windows, length), generator=torch.Generator().manual_seed(0))
+    names = tuple("abcdefg"[:classes])
+    return Data(x, x, x[:50], x[:50], "toy", classes, "language", names)
+
+
+def test_holes_are_those_of_bert():
+    """15 % chosen; of these 80 % masked, 10 % replaced and 10 % kept; only these are asked for."""
+    plain = text_data(windows=4000)
+    holes = mask_tokens(plain, seed=1)
+    assert (holes.num_classes, holes.classes[-1], holes.name) == (8, "[MASK]", "masked_toy")
+    x, y, original = holes.x_train, holes.y_train, plain.x_train
+    chosen = y != IGNORED
+    assert (chosen.sum(1) == 3).all()  # of 20
+    assert torch.equal(y[chosen], original[chosen])
+    assert torch.equal(x[~chosen], original[~chosen])
+    shown, own = x[chosen], original[chosen]
+    masked = (shown == 7).double().mean().item()
+    other = ((shown != 7) & (shown != own)).double().mean().item()
+    assert masked == pytest.approx(0.8, abs=0.02)
+    # A token drawn evenly is now and then the one that was there: one in seven.
+    assert other == pytest.approx(0.1 * 6 / 7, abs=0.015)
+    # Each place as often as any other.
+    assert chosen.double().mean(0).tolist() == pytest.approx([0.15] * 20, abs=0.03)
+
+
+def test_copies_have_other_holes_and_the_test_windows_come_once():
+    plain = text_data()
+    holes = mask_tokens(plain, copies=3, rate=0.5)
+    assert holes.x_train.shape == (1200, 20)
+    assert holes.x_test.shape == (50, 20)
+    first, second, _ = (holes.y_train != IGNORED).split(400)
+    assert not torch.equal(first, second)
+    assert ((holes.y_train != IGNORED).sum(1) == 10).all()
+    assert same(mask_tokens(plain, copies=2, seed=4), mask_tokens(plain, copies=2, seed=4))
+    assert not same(mask_tokens(plain), mask_tokens(plain, seed=1))
+    assert (mask_tokens(text_data(length=2)).y_train != IGNORED).sum(1).unique().tolist() == [1]
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"rate": 0}, ValueError, "rate must be a number strictly between 0 and 1, got 0"),
+        ({"copies": 0}, ValueError, "copies must be a whole number of at least 1, got 0"),
+        ({"seed": "a"}, TypeError, "seed must be a whole number, got 'a'"),
+        ({"data": data.load("digits")}, ValueError, "data must be a language .* 'classification'"),
+    ],
+)
+def test_wrong_arguments_of_masking_are_named(options, error, message):
+    with pytest.raises(error, match=message):
+        mask_tokens(**{"data": text_data(), **options})

@@ -282,7 +282,8 @@ def test_so_does_the_peak_of_a_whole_training_step():
         ]
         for mode in (True, False)
     }
-    assert steps[True] == pytest.approx([steps[True][0]] * 3, rel=0.02)
+    # To a few percent: how much room a convolution takes for itself depends on the processor.
+    assert steps[True] == pytest.approx([steps[True][0]] * 3, rel=0.1)
     assert steps[False][2] > 1.5 * steps[False][0] > 3 * steps[True][2]
 
 

@@ -18,14 +18,30 @@ def run(*words):
     return main(["probe", *words])
 
 
-@pytest.mark.parametrize("probe", PROBES)
+TRANSFORMERS_ALONE = ("lesion_heads", "logit_lens", "rank_collapse")
+
+
+def few(probe):
+    return {"landscape": {"points": 2}, "jacobian": {"examples": 1}}.get(probe, {})
+
+
+@pytest.mark.parametrize("probe", [probe for probe in PROBES if probe not in TRANSFORMERS_ALONE])
 def test_every_probe_runs_by_name(probe):
-    few = {"landscape": {"points": 2}, "jacobian": {"examples": 1}}.get(probe, {})
     depth = 6 if probe == "lesion_reorder" else 4
     table = measure(
-        probe, "residual_mlp", options={**SMALL, "depth": depth}, probe_options=few,
+        probe, "residual_mlp", options={**SMALL, "depth": depth}, probe_options=few(probe),
         examples=8, data_name="digits",
     )  # fmt: skip
+    assert {"metric", "value"} <= set(table.columns)
+    assert len(table)
+
+
+@pytest.mark.parametrize("name", ["small_gpt", "small_bert"])
+@pytest.mark.parametrize("probe", [probe for probe in PROBES if probe != "shattering"])
+def test_every_probe_runs_on_transformers(probe, name):
+    """On Shakespeare unless told. Shattering moves along a line of reals, which tokens aren't."""
+    options = {"n_layer": 1, "n_head": 2, "n_embd": 4}
+    table = measure(probe, name, options=options, probe_options=few(probe), examples=2)
     assert {"metric", "value"} <= set(table.columns)
     assert len(table)
 
@@ -50,6 +66,15 @@ def test_data_are_those_that_the_model_takes():
     torch.manual_seed(0)
     model = create_model("plain_conv1d", **SMALL)
     expected = probes.gradient_norms(model, (mnist.x_test[:4], mnist.y_test[:4]))
+    pd.testing.assert_frame_equal(table, expected)
+
+
+def test_sizes_of_a_language_model_are_those_of_the_text():
+    table = measure("residual_stream", "small_gpt", options={"n_layer": 1}, examples=4)
+    text = data.load("shakespeare")
+    torch.manual_seed(0)
+    model = create_model("small_gpt", n_layer=1, vocab_size=65, block_size=64)
+    expected = probes.residual_stream(model, (text.x_test[:4], text.y_test[:4]))
     pd.testing.assert_frame_equal(table, expected)
 
 

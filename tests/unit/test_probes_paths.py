@@ -17,8 +17,17 @@ from residual_lib.residual import Residual, branch_only, iter_residuals
 
 
 def full_gradient(model, batch):
-    x = batch[0].clone().requires_grad_()
-    return torch.autograd.grad(loss(model(x), batch[1]), x)[0]
+    """At the inputs, or, where these are tokens, at what enters the first block."""
+    x, y = batch
+    if x.is_floating_point():
+        x = x.clone().requires_grad_()
+        return torch.autograd.grad(loss(model(x), y), x)[0]
+    entered = []
+    _, first = next(iter_residuals(model))
+    handle = first.register_forward_pre_hook(lambda block, inputs: entered.extend(inputs))
+    value = loss(model(x), y)
+    handle.remove()
+    return torch.autograd.grad(value, entered[0])[0]
 
 
 def subsets(names):
@@ -52,7 +61,7 @@ def test_single_paths_add_up_to_their_length(name):
         assert torch.allclose(one_by_one, parts[length], rtol=1e-10, atol=1e-14)
 
 
-@pytest.mark.parametrize("name", ["stack", "projected", "dense", "residual_mlp", "weighted"])
+@pytest.mark.parametrize("name", ["stack", "projected", "dense", "residual_mlp", "weighted", "gpt"])
 def test_a_set_of_branches_carries_what_masking_leaves(name):
     model, batch = make(name)
     model.eval()
