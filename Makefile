@@ -64,7 +64,7 @@ zip: $(READY) pdf ## pack the site for reading without a network: _build/html/re
 
 test-site: $(READY) zip ## built site: in a real browser
 	@echo "==> site"
-	@$(BIN)/python -m pytest tests/site
+	@$(BIN)/python -m pytest tests/site --numprocesses=auto --dist=loadfile --reruns=1 -rR
 
 audit: $(READY) book ## built site: Lighthouse's marks (from npm), which may not be too low
 	@$(BIN)/python tools/audit.py

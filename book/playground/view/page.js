@@ -101,8 +101,13 @@ export function openPlayground(root, script) {
     const story = PRESETS.find(({ id }) => id === name);
     const query = location.search || story?.query || '';
     adopt(query);
-    if (story) root.scrollIntoView();
-    else if (name && !document.getElementById(name)) tell('There is no story of that name.');
+    if (story) {
+      root.scrollIntoView();
+      // While a page loads, the browser goes on scrolling to the section that the address names.
+      if (document.readyState !== 'complete') {
+        addEventListener('load', () => setTimeout(() => root.scrollIntoView()), { once: true });
+      }
+    } else if (name && !document.getElementById(name)) tell('There is no story of that name.');
   }
 
   async function copy() {
