@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any
@@ -246,7 +246,9 @@ class Stacked(nn.Module):
             stage: OrderedDict[str, nn.Module] = OrderedDict()
             stage["links"] = nn.Sequential(*(block(width) for _ in range(blocks)))
             if number < len(widths):
-                stage["transition"] = nn.Sequential(*conv(width, widths[number], 1), nn.AvgPool1d(2))
+                stage["transition"] = nn.Sequential(
+                    *conv(width, widths[number], 1), nn.AvgPool1d(2)
+                )
             stages.append(nn.Sequential(stage))
         self.stages = nn.Sequential(*stages)
         self.final = nn.Sequential(nn.BatchNorm1d(widths[-1]), nn.ReLU())
@@ -286,10 +288,11 @@ def network(kind: str, widths: Sequence[int], links: int) -> nn.Module:
             dims=1,
         )
         if kind == "no short way":
-            for stage in model.stages:
+            for stage in model.stages.children():
+                links_here: Any = stage.links
                 # Behind the block all features are read as before; the older ones as constants.
-                stage.links[-1].shortcut = nn.Identity()
-                stage.links[-1].shortcut.register_forward_hook(_without_gradient)
+                links_here[-1].shortcut = nn.Identity()
+                links_here[-1].shortcut.register_forward_hook(_without_gradient)
         return model
     kinds: dict[str, Callable[[], nn.Module]] = {
         "add": lambda: Stacked(widths, links),
