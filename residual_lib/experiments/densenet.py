@@ -422,9 +422,16 @@ def connections(model: Any, batch: tuple[Tensor, Tensor]) -> pd.DataFrame:
     is a `DenseNet` without bottlenecks.
     """
     rows: list[Row] = []
-    with untouched(model, training=False):
-        intact = scores(model, batch)["loss"]
-        for block, stage in enumerate(model.stages):
+    stages = list(model.stages)
+    with untouched(model, training=False), torch.no_grad():
+        h, y = model.stem(batch[0]), batch[1]
+        for block, stage in enumerate(stages):
+            rest = nn.Sequential(*stages[block:], model.final)
+
+            def output(h: Tensor, rest: nn.Module = rest) -> Tensor:
+                return model.head(rest(h).mean(-1))
+
+            intact = scores(output, (h, y))["loss"]
             links = list(stage.links)
             after = stage.transition.layer if hasattr(stage, "transition") else model.head
             readers = [*(link.branch.layer1 for link in links), after]
@@ -436,9 +443,10 @@ def connections(model: Any, batch: tuple[Tensor, Tensor]) -> pd.DataFrame:
                     channels = slice(starts[source], starts[source + 1])
                     weight = (size[:, channels].mean() / size.mean()).item()
                     with silenced(reader, channels, axis=1):
-                        damage = scores(model, batch)["loss"] - intact
+                        damage = scores(output, (h, y))["loss"] - intact
                     rows.append((block, source, target, "weight", weight))
                     rows.append((block, source, target, "damage", damage))
+            h = stage(h)
     return pd.DataFrame(rows, columns=["block", "source", "target", "metric", "value"])
 
 
