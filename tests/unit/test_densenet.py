@@ -23,6 +23,7 @@ from residual_lib.probes import (
     paths,
 )
 from residual_lib.probes.masking import deleted
+from residual_lib.probes.memory import kept_for_backward, peak_memory
 from residual_lib.residual import Residual, concatenate, iter_residuals
 from residual_lib.train import train
 from residual_lib.train.stack import WAYS, Stack, fastest_way
@@ -220,22 +221,6 @@ def test_probes_find_the_same_whether_links_are_recomputed_or_not(probe):
 # --- memory ---------------------------------------------------------------------------------
 
 
-def kept_for_backward(model, x):
-    """Bytes that autograd holds between forward and backward pass, parameters aside."""
-    storages = {}
-
-    def note(tensor):
-        storage = tensor.untyped_storage()
-        storages[storage.data_ptr()] = storage.nbytes()
-        return tensor
-
-    with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
-        output = model(x)
-    del output
-    own = {p.untyped_storage().data_ptr() for p in (*model.parameters(), *model.buffers())}
-    return sum(size for pointer, size in storages.items() if pointer not in own)
-
-
 def one_block(links, memory_efficient, bn_size=4):
     torch.manual_seed(0)
     return DenseNet(
@@ -271,6 +256,13 @@ def test_memory_grows_in_a_straight_line_and_not_with_the_square(bn_size):
     assert steps[True][0] == pytest.approx(8 * 3 * 3 * positions, rel=0.01)
     # Each of the others keeps all channels so far, before and after normalisation.
     assert curvature[0] == pytest.approx(2 * 8 * 8 * 3 * positions, rel=0.01)
+
+
+@pytest.mark.parametrize("memory_efficient", [False, True])
+def test_the_counted_peak_is_that_of_the_allocator(memory_efficient):
+    """To what convolutions take for themselves, which a count of tensors doesn't see."""
+    x, model = torch.randn(2, 2, 16, 16), one_block(16, memory_efficient)
+    assert peak_memory(model, x) == pytest.approx(most_at_once(model, x), rel=0.15)
 
 
 def test_so_does_the_peak_of_a_whole_training_step():
