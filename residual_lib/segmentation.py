@@ -116,10 +116,10 @@ def rand_score(predicted: ArrayLike, truth: ArrayLike) -> float:
     ``V = sum_ij p_ij^2 / (1/2 sum_i s_i^2 + 1/2 sum_j t_j^2)``. p_ij is the probability that a
     pixel drawn from the *true* cells lies in cell i of the prediction and cell j of the truth; s_i
     and t_j are its sums over j and over i: Arganda-Carreras et al. 2015, "Crowdsourcing the
-    creation of image segmentation algorithms for connectomics", with alpha = 1/2. It is the harmonic
-    mean of two shares of pairs of pixels: of those together in the prediction, how many belong together
-    (falls with cells merged), and of those that belong together, how many are (falls with cells
-    split).
+    creation of image segmentation algorithms for connectomics", with alpha = 1/2. It is the
+    harmonic mean of two shares of pairs of pixels: of those together in the prediction, how many
+    belong together (falls with cells merged), and of those that belong together, how many are
+    (falls with cells split).
 
     Cells are `cells` of the masks. A true pixel that isn't predicted is a cell of its own. The
     challenge also thins the predicted borders first and takes the best threshold; neither is done

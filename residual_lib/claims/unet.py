@@ -298,8 +298,8 @@ CLAIMS = (
     Claim(
         id="8.21",
         statement=(
-            "Without skips the same net can't: its answer lies near the clean image, within 40 % of "
-            "the noise's variance."
+            "Without skips the same net can't: its answer lies near the clean image, within 40 % "
+            "of the noise's variance."
         ),
         source="ours",
         experiment="noise_copied",
