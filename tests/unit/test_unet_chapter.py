@@ -125,6 +125,8 @@ def test_statistics_by_hand():
             ("iou", "none, longer", "noise 0.8"): 0.55,
             ("thin", "all", "moved"): 0.3,
             ("thin", "all", "moved truth"): 0.7,
+            ("pixel_error", "all", "noise 0.8"): 0.4,
+            ("pixel_error", "none, longer", "noise 0.8"): 0.45,
             ("gradient", "none", "intact"): 0.5,
             ("gradient", "all", "intact"): 2.0,
         }
