@@ -89,7 +89,7 @@ def iou(predicted, truth):
     expected=_iou,
     inputs=_masks,
     mistakes=(
-        Mistake(_dice, "That is Dice, 2 |P and T| / (|P| + |T|): it counts the common part twice."),
+        Mistake(_dice, "That is Dice, 2 |M and T| / (|M| + |T|): it counts the common part twice."),
         Mistake(_agreement, "Pixels outside of both masks agree too, but they count in neither."),
         Mistake(_of_truth, "That is the recall. A mask that is True everywhere would have 1."),
     ),
