@@ -365,7 +365,7 @@ EXPERIMENTS = (
         profiles={
             # Whether it runs at all; the numbers mean nothing.
             "quick": {
-                "seeds": 2,
+                "seeds": 5,
                 "width": 4,
                 "depth": 2,
                 "steps": 3,
