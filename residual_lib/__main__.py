@@ -52,9 +52,10 @@ def run(options: argparse.Namespace) -> int:
     from residual_lib.experiments.framework import fill, recorded
 
     if options.data is not None:
-        from residual_lib.experiments import cifar
+        from residual_lib.experiments import cifar, unet
 
-        os.environ[cifar.FOLDER] = os.path.abspath(options.data)
+        for variable in (cifar.FOLDER, unet.FOLDER):  # each looks whether it holds its own
+            os.environ[variable] = os.path.abspath(options.data)
     start = time.perf_counter()
     report = fill.fill(
         fill.selected(options.chapters),
@@ -279,7 +280,11 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="keep the tables as a recorded run, in residual_lib/experiments/recorded/",
     )
-    add("--data", metavar="FOLDER", help="CIFAR-10, for `run cifar`: the official files or mosaics")
+    add(
+        "--data",
+        metavar="FOLDER",
+        help="for `run cifar` (the official files or mosaics) and `run isbi`",
+    )
 
     more = "; what was not measured yet is measured first"
     add = command(claims, "judge the claims by what was measured", more).add_argument

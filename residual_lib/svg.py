@@ -88,7 +88,9 @@ def _tidy(element: ElementTree.Element, prefix: str, used: set[str]) -> None:
         if name in used:
             element.set("id", _shorten(name, prefix))
     if HREF in element.attrib:
-        element.set("href", "#" + _shorten(element.attrib.pop(HREF)[1:], prefix))
+        target = element.attrib.pop(HREF)
+        inline = target.startswith("data:")  # the pixels of an image
+        element.set("href", target if inline else "#" + _shorten(target[1:], prefix))
     if "clip-path" in element.attrib:
         target = element.attrib["clip-path"][5:-1]
         element.set("clip-path", f"url(#{_shorten(target, prefix)})")

@@ -9,7 +9,7 @@ from numbers import Integral, Real
 
 from torch import Tensor
 
-TASKS = ("classification", "regression", "language")
+TASKS = ("classification", "regression", "language", "segmentation")
 
 
 @dataclass(frozen=True)
@@ -22,13 +22,17 @@ class Data:
         name: the name that `load` knows it by.
         num_classes: number of classes; 0 for a regression.
         task: 'classification' (y are class numbers, int64, ``(N,)``), 'regression'
-            (y are float32, ``(N, 1)``) or 'language' (x and y are token numbers,
+            (y are float32, ``(N, 1)``), 'language' (x and y are token numbers,
             int64, ``(N, T)``, y being x one step later; or, after `masked.mask_tokens`, x
-            where it was hidden).
+            where it was hidden) or 'segmentation' (y are class numbers of pixels, int64,
+            ``(N, H, W)``).
         classes: what class number i is called; empty for a regression.
+        weights: of each target of the training set in the loss, float32, of the shape of
+            y_train; None for the same weight everywhere.
 
     Raises:
-        ValueError: inputs and targets differ in number, or the task isn't known.
+        ValueError: inputs and targets differ in number, weights and targets in shape, or the task
+            isn't known.
     """
 
     x_train: Tensor
@@ -39,6 +43,7 @@ class Data:
     num_classes: int
     task: str
     classes: tuple[str, ...] = ()
+    weights: Tensor | None = None
 
     def __post_init__(self) -> None:
         if self.task not in TASKS:
@@ -47,6 +52,11 @@ class Data:
             x, y = getattr(self, f"x_{part}"), getattr(self, f"y_{part}")
             if len(x) != len(y):
                 raise ValueError(f"x_{part} has {len(x)} samples, but y_{part} has {len(y)}")
+        if self.weights is not None and self.weights.shape != self.y_train.shape:
+            raise ValueError(
+                f"weights must have the shape of y_train {tuple(self.y_train.shape)}, got "
+                f"{tuple(self.weights.shape)}"
+            )
 
     def __repr__(self) -> str:
         shape = tuple(self.x_train.shape[1:])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 import time
 import warnings
@@ -44,7 +45,7 @@ def train(
     schedule: str | Callable[[int], float] = "one_cycle",
     warmup: int | None = None,
     clip_norm: float | None = None,
-    augment: Callable[[Tensor, torch.Generator], Tensor] | None = None,
+    augment: Callable[..., Any] | None = None,
     device: str = "auto",
     amp: bool = False,
     together: bool = True,
@@ -78,8 +79,10 @@ def train(
         warmup: steps in which the rate rises to `lr`. Default: 30 % of the steps for 'one_cycle',
             0 for the others, which rise in a straight line.
         clip_norm: longest gradient allowed, over all parameters of one seed; None for no limit.
-        augment: changes the inputs of each batch to learn from, ``(batch, ...)`` -> the same
-            shape, on the device, with the seed's own generator there.
+        augment: changes each batch to learn from, on the device, with the seed's own generator
+            there. With two arguments, ``augment(x, generator)`` gives other inputs, as
+            `residual_lib.data.augment.crop_and_flip`; with three, ``augment(x, y, generator)``
+            gives other inputs and targets, as `residual_lib.data.augment.elastic`.
         device: for `pick_device`: 'auto', 'cpu', 'cuda', 'mps'.
         amp: on cuda and the CPU: compute in bfloat16 where that is safe, keep the weights in
             float32. Faster where the processor computes in bfloat16 (convolutions on a CPU that
@@ -96,7 +99,8 @@ def train(
 
     Returns:
         A `Training`. Its history has the metrics ``batch_loss`` and ``batch_error`` at every step
-        (on the batch that the step learns from, with that batch's statistics in BatchNorm) and, as
+        (on the batch that the step learns from, with that batch's statistics in BatchNorm, and
+        with the weights of `data` if it has any) and, as
         `record_every` says, ``train_loss``, ``train_error``, ``test_loss`` and ``test_error`` (on
         the whole split, in evaluation mode: BatchNorm uses its running statistics, which lag
         behind the weights where these change fast). Losses are as in `residual_lib.objective`;
@@ -129,12 +133,16 @@ def train(
     place = pick_device(device)
     if amp and place.type not in ("cuda", "cpu"):
         raise ValueError(f"amp must be False on {place.type}: mixed precision is for cuda and cpu")
+    both = augment is not None and _changes_targets(augment)
+    if both and data.weights is not None:
+        raise ValueError("augment must not change the targets of data with weights: they'd not fit")
 
     splits = {
         name: (getattr(data, f"x_{name}").to(place), getattr(data, f"y_{name}").to(place))
         for name in SPLITS
     }
     x_train, y_train = splits["train"]
+    weights = None if data.weights is None else data.weights.to(place)
     probe_batch = data.x_train[:batch_size], data.y_train[:batch_size]
     autocast = torch.autocast(place.type, torch.bfloat16, enabled=amp)
 
@@ -187,13 +195,20 @@ def train(
 
                     batch = torch.stack([next(orders[seed]) for seed in alive]).to(place)
                     x, y = x_train[batch], y_train[batch]
-                    if augment is not None:
-                        each = zip(alive, x, strict=True)
-                        x = torch.stack([augment(inputs, noise[seed]) for seed, inputs in each])
+                    if augment is not None and both:
+                        each = zip(alive, x, y, strict=True)
+                        pairs = [augment(*one, noise[seed]) for seed, *one in each]
+                        x, y = (torch.stack(parts) for parts in zip(*pairs, strict=True))
+                    elif augment is not None:
+                        alone = zip(alive, x, strict=True)
+                        x = torch.stack([augment(inputs, noise[seed]) for seed, inputs in alone])
                     stack.train()
                     with autocast:
                         output = stack(x).float()
-                        losses = vmap(objective.loss)(output, y)
+                        if weights is None:
+                            losses = vmap(objective.loss)(output, y)
+                        else:
+                            losses = vmap(objective.weighted_loss)(output, y, weights[batch])
                     record(alive, step, batch_loss=losses.detach())
                     if data.task != "regression":
                         record(alive, step, batch_error=vmap(objective.error)(output, y))
@@ -381,6 +396,13 @@ def _check(
     if not low <= float(value) <= high or math.isinf(value):
         reach = f"from {low} up" if high == math.inf else f"from {low} to {high}"
         raise ValueError(f"{name} must be {kind} {reach}, got {value!r}")
+
+
+def _changes_targets(augment: Callable[..., Any]) -> bool:
+    """Whether it takes inputs, targets and a generator, and not inputs and a generator."""
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    parameters = inspect.signature(augment).parameters.values()
+    return sum(p.kind in kinds and p.default is p.empty for p in parameters) == 3
 
 
 def _check_choice(name: str, value: object, allowed: tuple[str, ...]) -> None:

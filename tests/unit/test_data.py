@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import random
 from collections import Counter
 from pathlib import Path
@@ -20,7 +21,7 @@ from residual_lib.objective import IGNORED
 
 SHARED = Path(__file__).parents[3] / "shared"  # beside the checkout, where there is one
 TENSORS = ("x_train", "y_train", "x_test", "y_test")
-SEEDED = ("mnist1d", "digits", "toy_regression")
+SEEDED = ("mnist1d", "digits", "toy_regression", "cells")
 
 
 def same(a: Data, b: Data) -> bool:
@@ -34,6 +35,7 @@ def same(a: Data, b: Data) -> bool:
         ("digits", (1437, 1, 8, 8), (1437,), 360, ("float32", "int64"), 10, "classification"),
         ("toy_regression", (200, 1), (200, 1), 200, ("float32", "float32"), 0, "regression"),
         ("shakespeare", (15685, 64), (15685, 64), 1742, ("int64", "int64"), 65, "language"),
+        ("cells", (160, 1, 32, 32), (160, 32, 32), 80, ("float32", "int64"), 2, "segmentation"),
     ],
 )
 def test_documented_shapes(name, x_train, y_train, x_test, dtypes, classes, task):
@@ -84,7 +86,7 @@ def test_global_generators_are_left_alone(name):
     assert states() == before
 
 
-@pytest.mark.parametrize("name", ["mnist1d", "digits"])
+@pytest.mark.parametrize("name", ["mnist1d", "digits", "cells"])
 def test_training_part_alone_sets_the_normalisation(name):
     x = data.load(name).x_train.double()
     assert float(x.mean()) == pytest.approx(0, abs=1e-6)
@@ -204,7 +206,7 @@ def test_shakespeare_is_the_original_file():
 
 
 def test_list_data():
-    assert data.list_data() == ["mnist1d", "digits", "toy_regression", "shakespeare"]
+    assert data.list_data() == ["mnist1d", "digits", "toy_regression", "shakespeare", "cells"]
     assert data.list_data("*1d") == ["mnist1d"]
     assert data.list_data("cifar*") == []
 
@@ -363,3 +365,9 @@ def test_copies_have_other_holes_and_the_test_windows_come_once():
 def test_wrong_arguments_of_masking_are_named(options, error, message):
     with pytest.raises(error, match=message):
         mask_tokens(**{"data": text_data(), **options})
+
+
+def test_weights_have_the_shape_of_the_targets():
+    d = data.load("digits")
+    with pytest.raises(ValueError, match=r"weights must have the shape of y_train \(1437,\), got"):
+        dataclasses.replace(d, weights=torch.ones(3))

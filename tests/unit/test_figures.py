@@ -472,3 +472,13 @@ def test_curved_and_closed_paths_keep_their_shape():
     assert triangle.endswith("z")
     expected = circle.vertices * [1, -1] + [0, 144]
     assert read_path(round_one)[:25] == pytest.approx(expected[:25], abs=0.051)
+
+
+def test_pixels_of_an_image_stay_in_the_figure():
+    fig, ax = figures.axes()
+    ax.imshow(np.arange(16).reshape(4, 4), interpolation="none")
+    svg = figures.show(fig, alt="Sixteen pixels, dark to bright.").svg
+    (image,) = re.findall(r"<image[^>]*>", svg)
+    assert 'href="data:image/png;base64,' in image
+    assert "pixelated" in image
+    assert "#ata:" not in svg

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -488,3 +489,69 @@ def test_augmentation_is_the_seeds_own():
     assert not np.allclose(curve(clean)[8], curve(alone)[8], rtol=1e-2)
     zero = quiet(mlp, VECTORS, seeds=[8], augment=lambda x, generator: 0 * x)
     assert curve(zero)[8][0] == pytest.approx(np.log(3), abs=0.2)  # all inputs are one
+
+
+# --- targets that change, and weights ----------------------------------------------------------
+
+
+def squares(weights=None):
+    """Images of noise; a pixel is of class 1 where it is above 0."""
+    x = torch.randn(24, 1, 6, 6, generator=torch.Generator().manual_seed(0))
+    y = (x[:, 0] > 0).long()
+    parts = (x[:16], y[:16], x[16:], y[16:])
+    return Data(*parts, "squares", 2, "segmentation", ("low", "high"), weights)
+
+
+def pixel_net():
+    return nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.ReLU(), nn.Conv2d(4, 2, 1))
+
+
+def test_augmentation_may_change_inputs_and_targets():
+    def turned(x, y, generator):
+        turns = int(torch.randint(4, (), generator=generator))
+        return torch.rot90(x, turns, (2, 3)), torch.rot90(y, turns, (1, 2))
+
+    together = quiet(pixel_net, squares(), seeds=[3, 8], batch_size=16, augment=turned)
+    alone = quiet(pixel_net, squares(), seeds=[8], batch_size=16, augment=turned)
+    np.testing.assert_allclose(curve(together)[8], curve(alone)[8], rtol=2e-4)
+    # Where the classes are exchanged, the loss is that of a net with exchanged outputs.
+    swapped = quiet(
+        pixel_net, squares(), seeds=[8], batch_size=16, augment=lambda x, y, generator: (x, 1 - y)
+    )
+    same = quiet(
+        pixel_net, squares(), seeds=[8], batch_size=16, augment=lambda x, y, generator: (x, y)
+    )
+    plain = quiet(pixel_net, squares(), seeds=[8], batch_size=16)
+    np.testing.assert_allclose(curve(same)[8], curve(plain)[8], rtol=1e-6)
+    assert not np.allclose(curve(swapped)[8], curve(plain)[8], rtol=1e-3)
+
+
+def test_options_that_an_augmentation_has_are_no_targets():
+    def scaled(x, generator, *, by=1.0):
+        return by * x
+
+    plain = quiet(pixel_net, squares(), seeds=[8], batch_size=16)
+    np.testing.assert_allclose(
+        curve(quiet(pixel_net, squares(), seeds=[8], batch_size=16, augment=scaled))[8],
+        curve(plain)[8],
+    )
+    halved = quiet(pixel_net, squares(), seeds=[8], batch_size=16, augment=partial(scaled, by=0.5))
+    assert not np.allclose(curve(halved)[8], curve(plain)[8], rtol=1e-3)
+
+
+def test_weights_of_the_data_weigh_the_loss():
+    plain = quiet(pixel_net, squares(), seeds=[3, 8], batch_size=16)
+    ones = quiet(pixel_net, squares(torch.ones(16, 6, 6)), seeds=[3, 8], batch_size=16)
+    for seed in (3, 8):
+        np.testing.assert_allclose(curve(ones)[seed], curve(plain)[seed], rtol=1e-5)
+    weights = torch.rand(16, 6, 6, generator=torch.Generator().manual_seed(1))
+    together = quiet(pixel_net, squares(weights), seeds=[3, 8], batch_size=16)
+    alone = quiet(pixel_net, squares(weights), seeds=[8], batch_size=16)
+    np.testing.assert_allclose(curve(together)[8], curve(alone)[8], rtol=2e-4)
+    # The first step, whose batch is the whole set, by hand.
+    torch.manual_seed(8)
+    model, whole = pixel_net(), squares(weights)
+    each = F.cross_entropy(model(whole.x_train), whole.y_train, reduction="none")
+    assert curve(alone)[8][0] == pytest.approx((each * weights).mean().item(), rel=1e-5)
+    with pytest.raises(ValueError, match="augment must not change the targets of data with"):
+        quiet(pixel_net, whole, seeds=[8], augment=lambda x, y, generator: (x, y), batch_size=16)
