@@ -1,6 +1,3 @@
-import numpy as np
-
-
 def lens(stream, embeddings):
     centred = stream - stream.mean(axis=1, keepdims=True)
     normalised = centred / centred.std(axis=1, keepdims=True)
