@@ -223,7 +223,7 @@ def mlp_for_head(table: pd.DataFrame) -> pd.DataFrame:
 
 # --- claims ---------------------------------------------------------------------------------
 
-XIONG = "Xiong et al. 2020, section 3"
+XIONG = "Xiong et al. 2020"
 DONG = "Dong et al. 2021"
 CLAIMS = (
     # Gradients before training
@@ -402,7 +402,7 @@ CLAIMS = (
             "At 6 layers and the high rate 50 steps of warm-up make post-LN end over 0.1 nats "
             "lower."
         ),
-        source="Xiong et al. 2020, figure 2, at another scale",
+        source="Xiong et al. 2020, at another scale",
         experiment="norm_placement",
         statistic=partial(lost, "post-6-high", "post-6-high-warm"),
         holds_if=above(0.1),
