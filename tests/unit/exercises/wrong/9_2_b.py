@@ -1,0 +1,7 @@
+# hint: Put -inf in before it
+import numpy as np
+
+
+def attention(query, key, value):
+    scores = np.exp(query @ key.T / np.sqrt(query.shape[1]))
+    return np.tril(scores / scores.sum(axis=1, keepdims=True)) @ value
