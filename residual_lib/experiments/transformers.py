@@ -168,6 +168,7 @@ def trained(
             text,
             seeds,
             optimizer="adamw",
+            record_every=0,  # the batches' losses say enough
             device=settings.device,
             progress=settings.progress,
             **options,

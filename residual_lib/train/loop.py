@@ -90,7 +90,8 @@ def train(
             which one seed's overflow sets for all seeds.)
         together: False trains one seed after the other.
         record_every: measure the loss and error on both splits before the first update, after
-            every so many, and after the last. Default: after the last only.
+            every so many, and after the last. Default: after the last only. 0: never, which saves
+            time where a split is much larger than what the steps see.
         probes: measurements by name, called with each seed's model and the first `batch_size`
             examples of the training set.
         probe_every: as `record_every`, for the probes.
@@ -125,9 +126,9 @@ def train(
         _check("warmup", warmup, 0, steps - 1, integer=True)
     if clip_norm is not None:
         _check("clip_norm", clip_norm, 0)
-    for name, every in (("record_every", record_every), ("probe_every", probe_every)):
+    for name, every, least in (("record_every", record_every, 0), ("probe_every", probe_every, 1)):
         if every is not None:
-            _check(name, every, 1, integer=True)
+            _check(name, every, least, integer=True)
     if not callable(build) or isinstance(build, nn.Module):
         raise TypeError(f"build must be a function that makes a model, got {build!r}")
     place = pick_device(device)
@@ -357,6 +358,8 @@ def _clip(weights: Tensor, longest: float) -> None:
 
 
 def _due(step: int, steps: int, every: int | None) -> bool:
+    if every == 0:
+        return False
     return step == steps or (every is not None and step % every == 0)
 
 

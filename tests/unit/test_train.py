@@ -64,6 +64,14 @@ def curve(training: Training, metric: str = "batch_loss") -> pd.DataFrame:
     return rows.pivot(index="step", columns="seed", values="value")
 
 
+def test_what_is_not_recorded_changes_nothing():
+    usual, never = (quiet(mlp, VECTORS, range(2), record_every=every) for every in (None, 0))
+    batches = usual.history[usual.history["metric"].str.startswith("batch")]
+    pd.testing.assert_frame_equal(batches.reset_index(drop=True), never.history)
+    for one, other in zip(usual.models, never.models, strict=True):
+        assert all(map(torch.equal, one.parameters(), other.parameters()))
+
+
 @pytest.mark.parametrize(("build", "data"), MODELS)
 def test_seeds_together_and_one_by_one_are_the_same(build, data):
     options = {"lr": 0.05, "record_every": 4}
@@ -408,7 +416,7 @@ def test_regression_and_language():
         ("weight_decay", -0.1, ValueError),
         ("clip_norm", -1, ValueError),
         ("device", "abacus", ValueError),
-        ("record_every", 0, ValueError),
+        ("record_every", -1, ValueError),
         ("probe_every", 0, ValueError),
         ("seeds", [], ValueError),
         ("seeds", 5, TypeError),
