@@ -45,6 +45,8 @@ def test_formulas_are_there_for_screen_readers(page_path: str) -> None:
     for formula in html.select(".katex"):
         (spoken,) = formula.select(".katex-mathml math")
         assert spoken.select("mi, mn, mo, mtext"), formula
+        for pair in spoken.select("msub, msup, mfrac, mover, munder"):
+            assert len(pair.find_all(recursive=False)) == 2, pair
         assert spoken.select_one("annotation").get_text(strip=True)
         (seen,) = formula.select(".katex-html")
         assert seen["aria-hidden"] == "true"
