@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from numbers import Integral, Real
 
 import torch
 from torch import Tensor, nn
 
+from residual_lib.data.base import check_number
 from residual_lib.models import GPT
 from residual_lib.nn import Cache
 
@@ -51,11 +51,11 @@ def generate(
     """
     if not isinstance(model, GPT):
         raise TypeError(f"model must be a GPT, got {type(model).__name__}")
-    _check("max_new_tokens", max_new_tokens, 0, integer=True)
-    _check("temperature", temperature, 0)
+    check_number("max_new_tokens", max_new_tokens, 0, integer=True)
+    check_number("temperature", temperature, 0)
     if top_k is not None:
-        _check("top_k", top_k, 1, integer=True)
-    _check("seed", seed, 0, integer=True)
+        check_number("top_k", top_k, 1, integer=True)
+    check_number("seed", seed, 0, integer=True)
     text = _checked_prompt(prompt, model.vocab_size)
     draws = torch.Generator().manual_seed(seed)
     cache = Cache()
@@ -107,11 +107,3 @@ def _evaluating(model: nn.Module) -> Iterator[None]:
     finally:
         for module, mode in modes.items():
             module.training = mode
-
-
-def _check(name: str, value: object, low: float, *, integer: bool = False) -> None:
-    kind = "a whole number" if integer else "a number"
-    if isinstance(value, bool) or not isinstance(value, Integral if integer else Real):
-        raise TypeError(f"{name} must be {kind}, got {value!r}")
-    if not low <= float(value) < float("inf"):
-        raise ValueError(f"{name} must be {kind} from {low} up, got {value!r}")

@@ -96,13 +96,13 @@ def check_number(
     integer: bool = False,
     open_ends: bool = False,
 ) -> None:
-    """Raise unless `value` is a number in ``[low, high]`` (``(low, high)`` if `open_ends`)."""
+    """Raise unless `value` is finite and in ``[low, high]`` (``(low, high)`` if `open_ends`)."""
     kind = "a whole number" if integer else "a number"
     if isinstance(value, bool) or not isinstance(value, Integral if integer else Real):
         raise TypeError(f"{name} must be {kind}, got {value!r}")
     number = float(value)
     inside = low < number < high if open_ends else low <= number <= high
-    if not inside:
+    if not inside or math.isinf(number):
         words = "strictly between" if open_ends else "between"
         reach = f"of at least {low:,}" if high == math.inf else f"{words} {low:,} and {high:,}"
         raise ValueError(f"{name} must be {kind} {reach}, got {value!r}")

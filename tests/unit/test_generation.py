@@ -117,10 +117,11 @@ def test_the_model_is_left_as_it_was():
     [
         ({"max_new_tokens": -1}, ValueError, "max_new_tokens must be a whole .* got -1"),
         ({"max_new_tokens": 1.5}, TypeError, "max_new_tokens must be a whole number, got 1.5"),
-        ({"temperature": -0.1}, ValueError, "temperature must be a number from 0 up, got -0.1"),
+        ({"temperature": -0.1}, ValueError, "temperature must be a number of at least 0, got -0.1"),
         ({"temperature": float("nan")}, ValueError, "temperature must be .* got nan"),
+        ({"temperature": float("inf")}, ValueError, "temperature must be .* got inf"),
         ({"temperature": "hot"}, TypeError, "temperature must be a number, got 'hot'"),
-        ({"top_k": 0}, ValueError, "top_k must be a whole number from 1 up, got 0"),
+        ({"top_k": 0}, ValueError, "top_k must be a whole number of at least 1, got 0"),
         ({"seed": None}, TypeError, "seed must be a whole number, got None"),
         ({"prompt": "To be"}, TypeError, "prompt must be a tensor of whole .* got 'To be'"),
         ({"prompt": torch.ones(1, 2)}, TypeError, "prompt must be a tensor of whole numbers"),
