@@ -83,7 +83,7 @@ def gradient_at_first_layer(model: nn.Module, cells: Data, examples: int = 64) -
 def run_cells(params: dict[str, Any], seeds: list[int], settings: Settings) -> pd.DataFrame:
     """Train one net, and measure `scores` on the test images (``case`` "intact") and where
 
-    the test images have more noise ("noise 0.5"), the skip of a level is deleted ("without skip
+    the test images have more noise ("noise 0.4"), the skip of a level is deleted ("without skip
     0"), all below the finest level is deleted ("only skip 0"), or the finest skip is moved by
     `SHIFT` pixels ("moved"; "moved truth": against the truth moved as well). ``"train_error"`` and
     ``"test_error"``: share of wrong pixels. ``"gradient"``: see `gradient_at_first_layer`.
