@@ -197,7 +197,7 @@ class QuestionBank(_Questions):
         for chapter in whole:
             self.env.note_dependency(str(questions_of(chapter.name)))
         return [
-            tag("p", _sums(whole)),
+            tag("p", _sums(whole), class_="rl-sums"),
             tag(
                 "div",
                 _without(),
@@ -311,7 +311,9 @@ def _panel(whole: Iterable[Chapter]) -> element:
     sure = tag(
         "dialog",
         tag("p", tag("strong", class_="rl-what"), id="rl-forget-what"),
-        tag("p", "This can't be taken back. It counts in the chapters and in your progress, too."),
+        tag(
+            "p", "They go from the chapters and from your progress, too. This can't be taken back."
+        ),
         tag(
             "p",
             tag("button", "Keep them", type="button", class_="rl-keep", autofocus=True),
