@@ -42,7 +42,9 @@ class Residual(nn.Module):
     Args:
         branch: the function F that the block learns, ``(batch, ...) -> (batch, ...)``.
         shortcut: what stands on the skip. Default: the identity.
-        scale: what the branch's output passes before the merge. Default: the identity.
+        scale: what the branch's output passes before the merge. Default: the identity. A scale with
+            a method `around` is given the branch uncomputed, and may return None for nothing to
+            add: see `residual_lib.nn.DropPath`.
         merge: how the two paths meet: `add` (default), `concatenate`, `branch_only`,
             or any function of ``(shortcut, branch)``.
         after: what follows the merge, such as a ReLU. Default: the identity.
@@ -85,12 +87,21 @@ class Residual(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         shortcut = x if self.shortcut is None else self.shortcut(x)
-        branch = self.branch(x)
-        if self.scale is not None:
-            branch = self.scale(branch)
-        self._check_shapes(shortcut, branch)
-        y = self.merge(shortcut, branch)
+        branch = self._scaled_branch(x)
+        if branch is None:
+            y = shortcut
+        else:
+            self._check_shapes(shortcut, branch)
+            y = self.merge(shortcut, branch)
         return y if self.after is None else self.after(y)
+
+    def _scaled_branch(self, x: Tensor) -> Tensor | None:
+        """The branch, scaled; None where it adds nothing and wasn't computed."""
+        if self.scale is None:
+            return self.branch(x)
+        if self.merge is add and (around := getattr(self.scale, "around", None)):
+            return around(lambda: self.branch(x))
+        return self.scale(self.branch(x))
 
     def _check_shapes(self, shortcut: Tensor, branch: Tensor) -> None:
         """Broadcasting would merge unequal shapes without a word, so look before merging."""

@@ -21,6 +21,7 @@ from residual_lib.nn import (
     create_conv,
     create_norm,
     create_shortcut,
+    drop_path_rates,
     in_order,
     initialise_,
 )
@@ -165,7 +166,7 @@ class ResNet(nn.Module):
                 **(shortcut_args or {}),
             )
             if drop:
-                slots["scale"] = _chain({"scale": slots.get("scale"), "drop": DropPath(drop)})
+                slots["scale"] = DropPath(drop, scale=slots.get("scale"))
             if not skip:
                 slots["merge"] = branch_only
             inside = place == "inside a stage"
@@ -176,8 +177,7 @@ class ResNet(nn.Module):
                 return nn.Sequential(OrderedDict({**parts.lead, "block": residual}))
             return residual
 
-        steps = max(1, sum(blocks) - 1)
-        rates = [drop_path_rate * index / steps for index in range(sum(blocks))]
+        rates = drop_path_rates(drop_path_rate, sum(blocks))
         channels = width
         stages = []
         self.stem = make_stem()

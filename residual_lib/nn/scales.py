@@ -1,4 +1,4 @@
-"""Scales: what the branch's output passes before the merge."""
+"""Scales: what the branch's output is multiplied by before the merge."""
 
 from __future__ import annotations
 
@@ -24,31 +24,34 @@ class Scale(nn.Module):
         return f"factor={self.factor:g}"
 
 
-class DropPath(nn.Module):
-    """Stochastic depth (Huang et al. 2016, arXiv 1603.09382): the branch is sometimes left out.
+class LearnedScale(nn.Module):
+    """Multiplication by what is learned: one number, or one for each channel.
 
-    In training each example's branch is set to 0 with probability `rate`, and else divided by
-    1 - rate, which keeps its mean. In evaluation mode nothing is done. Huang et al. draw once a
-    batch and multiply by 1 - rate in evaluation instead; timm draws once an example, as here.
+    One number that starts at 0 is ReZero (Bachlechner et al. 2020, arXiv 2003.04887, eq. 1) and, in
+    the place of a normalisation, SkipInit (De and Smith 2020, arXiv 2002.10444, section 3). A
+    number a channel that starts small is LayerScale (Touvron et al. 2021, arXiv 2103.17239, eq. 4).
 
     Args:
-        rate: probability of leaving the branch out, 0 up to but not including 1.
+        initial: where each number starts.
+        channels: how many numbers; None for a single one.
+        axis: where the channels stand: 1 for vectors and images, -1 for tokens (B, T, channels).
 
     Raises:
-        ValueError: `rate` is out of its range.
+        ValueError: `channels` is no number from 1, or `axis` is neither 1 nor -1.
     """
 
-    def __init__(self, rate: float) -> None:
+    def __init__(self, initial: float = 0.0, channels: int | None = None, axis: int = 1) -> None:
         super().__init__()
-        if not 0 <= rate < 1:
-            raise ValueError(f"rate must be from 0 to below 1, got {rate!r}")
-        self.rate = float(rate)
+        if channels is not None and (not isinstance(channels, int) or channels < 1):
+            raise ValueError(f"channels must be a whole number from 1 or None, got {channels!r}")
+        if axis not in (1, -1):
+            raise ValueError(f"axis must be 1 or -1, got {axis!r}")
+        self.initial, self.axis = float(initial), axis
+        self.weight = nn.Parameter(torch.full((channels or 1,), self.initial))
 
     def forward(self, x: Tensor) -> Tensor:
-        if not self.training or self.rate == 0:
-            return x
-        kept = torch.rand(x.shape[:1] + (1,) * (x.ndim - 1), device=x.device) >= self.rate
-        return x * kept / (1 - self.rate)
+        behind = x.ndim - 2 if self.axis == 1 else 0  # axes behind the channels
+        return x * self.weight.view(-1, *[1] * behind)
 
     def extra_repr(self) -> str:
-        return f"rate={self.rate:g}"
+        return f"initial={self.initial:g}, channels={len(self.weight)}, axis={self.axis}"

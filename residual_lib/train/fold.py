@@ -21,7 +21,15 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from residual_lib.models.unet import Crop
-from residual_lib.nn import Gate, PadShortcut, Scale, concatenate_pieces
+from residual_lib.nn import (
+    DropPath,
+    EfficientChannelAttention,
+    Gate,
+    LearnedScale,
+    PadShortcut,
+    Scale,
+    concatenate_pieces,
+)
 from residual_lib.residual import Residual, concatenate
 
 
@@ -36,9 +44,14 @@ def fold(model: nn.Module) -> bool:
             if next(module.parameters(), None) is None:
                 return False  # nothing would tell how many models there are
             module.merge = MethodType(_concatenate, module)
+        if isinstance(module, Residual) and isinstance(module.scale, DropPath):
+            # What one model leaves out another one needs, so every branch is computed.
+            vars(module.scale).update(around=None, kept=MethodType(_kept, module))
         rule = next((rule for kind, rule in _RULES.items() if type(module) is kind), None)
         if rule is not None:
             module.forward = MethodType(rule, module)
+        elif isinstance(module, DropPath) and module.around is not None:
+            return False  # outside of a block's slot nothing tells how many models there are
         elif _owns_tensors(module) or not (
             any(module.children()) or isinstance(module, _BY_CHANNEL)
         ):
@@ -125,6 +138,30 @@ def _concatenate(block: Residual, shortcut: Tensor, branch: Tensor) -> Tensor:
     return torch.cat(parts, dim=-1).flatten(-2).movedim(-1, 1)
 
 
+def _kept(block: Residual, x: Tensor) -> Tensor:
+    """What `DropPath` keeps of x: each model draws for itself."""
+    models = len(next(block.parameters()))
+    assert isinstance(block.scale, DropPath)
+    draws = (x.shape[0] if block.scale.per == "example" else 1, models)
+    kept = torch.rand(draws, device=x.device) >= block.scale.rate
+    return kept.repeat_interleave(x.shape[1] // models, 1).view(len(kept), -1, *[1] * (x.ndim - 2))
+
+
+def _learned_scale(self: Any, x: Tensor) -> Tensor:
+    if self.axis != 1:
+        raise ValueError("there is a rule for channels on axis 1 only")
+    models = len(self.weight)
+    weight = self.weight.expand(models, x.shape[1] // models)
+    return x * weight.reshape(-1, *[1] * (x.ndim - 2))
+
+
+def _efficient_channel_attention(self: Any, x: Tensor) -> Tensor:
+    models, weight = len(self.layer.weight), self.layer.weight.flatten(0, 1)
+    means = apart(x.flatten(2).mean(-1), models).transpose(0, 1)  # (B, models, channels)
+    gate = F.conv1d(means, weight, padding=self.layer.padding, groups=models).sigmoid()
+    return x * gate.flatten(1).view(*x.shape[:2], *[1] * (x.ndim - 2))
+
+
 def _transposed_convolution(self: Any, x: Tensor) -> Tensor:
     lines = x.dim() == 3
     convolve = F.conv_transpose1d if lines else F.conv_transpose2d
@@ -159,11 +196,13 @@ _RULES: dict[type[nn.Module], Callable[[Any, Tensor], Tensor]] = {
     nn.GroupNorm: _group_norm,
     PadShortcut: _pad_shortcut,
     Gate: _gate,
+    LearnedScale: _learned_scale,
+    EfficientChannelAttention: _efficient_channel_attention,
 }
 
 #: Layers without parameters that treat every channel by itself.
 _BY_CHANNEL = (
-    *(nn.Identity, nn.Flatten, nn.Unflatten, nn.Dropout, Scale, Crop),
+    *(nn.Identity, nn.Flatten, nn.Unflatten, nn.Dropout, Scale, Crop, DropPath),
     *(nn.ReLU, nn.LeakyReLU, nn.ELU, nn.GELU, nn.SiLU, nn.Sigmoid, nn.Tanh, nn.Softplus),
     *(nn.MaxPool1d, nn.MaxPool2d, nn.AvgPool1d, nn.AvgPool2d),
     *(nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d),

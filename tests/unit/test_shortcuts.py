@@ -1,15 +1,13 @@
-"""Shortcuts, scales and orders against their formulas."""
+"""Shortcuts and orders against their formulas."""
 
 import pytest
 import torch
 from torch import nn
 
 from residual_lib.nn import (
-    DropPath,
     Gate,
     Highway,
     PadShortcut,
-    Scale,
     ShortcutGate,
     create_conv,
     create_shortcut,
@@ -102,29 +100,11 @@ def test_every_shortcut_changes_the_shape_where_it_must(name, dims):
     assert slots["shortcut"](torch.randn(3, 4, *(7,) * dims)).shape == (3, 6, *(4,) * dims)
 
 
-def test_scale():
-    assert Scale(0.5)(torch.tensor(3.0)) == 1.5
-    assert "factor=0.5" in repr(Scale(0.5))
-
-
-def test_drop_path_keeps_the_mean_and_drops_whole_examples():
-    torch.manual_seed(0)
-    drop = DropPath(0.25)
-    y = drop(torch.ones(20_000, 3))
-    assert y.unique().tolist() == pytest.approx([0, 4 / 3])
-    assert (y == y[:, :1]).all()
-    assert y.mean() == pytest.approx(1, abs=0.02)  # its standard deviation is 0.004
-    assert torch.equal(drop.eval()(y), y)
-    assert torch.equal(DropPath(0.0)(y), y)
-    assert "rate=0.25" in repr(drop)
-
-
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
         (lambda: PadShortcut(4, 2), ValueError, "out_chans must be at least in_chans 4, got 2"),
         (lambda: PadShortcut(2, 4, side="left"), ValueError, "side must be .* got 'left'"),
-        (lambda: DropPath(1.0), ValueError, "rate must be .* got 1.0"),
         (lambda: create_shortcut("E", 2, 2), ValueError, "shortcut must be one of .* got 'E'"),
         (lambda: create_shortcut("A", 2, 2, bias=1), TypeError, r"no option bias; .*\['side'\]"),
         (lambda: create_conv(2, 2, dims=3), ValueError, "dims must be one of .* got 3"),

@@ -8,6 +8,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from residual_lib.nn import (
+    DropPath,
+    EfficientChannelAttention,
+    LearnedScale,
+    SqueezeExcitation,
+)
 from residual_lib.residual import Residual, concatenate
 from residual_lib.train.stack import WAYS, Stack, fastest_way
 
@@ -57,6 +63,28 @@ def up_and_down() -> nn.Module:
     )
 
 
+def scaled() -> nn.Module:
+    scales = [
+        *(LearnedScale(0.5), LearnedScale(0.1, 4)),
+        *(SqueezeExcitation(4, reduction=2, dims=1), EfficientChannelAttention(4)),
+    ]
+    blocks = (Residual(nn.Conv1d(4, 4, 3, padding=1), scale=scale) for scale in scales)
+    model = nn.Sequential(nn.Conv1d(2, 4, 1), *blocks, nn.Flatten(), nn.Linear(32, 3))
+    for scale in scales[:2]:  # else all models have the same
+        nn.init.normal_(scale.weight)
+    return model
+
+
+def tokens() -> nn.Module:
+    return Residual(nn.Linear(4, 4), scale=LearnedScale(0.5, 4, axis=-1))
+
+
+def dropping(per: str) -> nn.Module:
+    return nn.Sequential(
+        nn.Linear(2, 2, bias=False), Residual(nn.Linear(2, 2), scale=DropPath(0.5, per=per))
+    )
+
+
 def by_layer_norm() -> nn.Module:
     return nn.Sequential(nn.Linear(4, 4), nn.LayerNorm(4))
 
@@ -76,6 +104,11 @@ class Counted(nn.Module):
         return self.layer(x) * (2 if x.sum().item() > 0 else 1)
 
 
+class DropPathAlone(nn.Sequential):
+    def __init__(self) -> None:
+        super().__init__(nn.Linear(4, 3), DropPath(0.5))
+
+
 def averaged() -> nn.Module:
     """BatchNorm with a cumulative average reads its counter as a number."""
     return nn.Sequential(nn.Linear(4, 4), nn.BatchNorm1d(4, momentum=None))
@@ -88,6 +121,9 @@ CASES = [
     pytest.param(widened, (4,), "side by side", id="concatenation"),
     pytest.param(nothing_learned, (4,), "mapped", id="concatenation without a parameter inside"),
     pytest.param(up_and_down, (2, 4), "side by side", id="transposed convolutions"),
+    pytest.param(scaled, (2, 8), "side by side", id="scales"),
+    pytest.param(tokens, (4,), "mapped", id="channels on the last axis"),
+    pytest.param(DropPathAlone, (4,), "mapped", id="drops outside of a block's slot"),
     pytest.param(by_layer_norm, (4,), "mapped", id="layer without a rule"),
     pytest.param(circular, (2, 8), "mapped", id="padding without a rule"),
     pytest.param(Counted, (4,), "one by one", id="data-dependent code"),
@@ -126,7 +162,10 @@ def test_a_mistake_of_the_model_itself_is_raised():
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize(
     ("build", "shape"),
-    [(norms, (2, 8)), (images, (2, 4, 4)), (widened, (4,)), (up_and_down, (2, 4))],
+    [
+        *((norms, (2, 8)), (images, (2, 4, 4)), (widened, (4,)), (up_and_down, (2, 4))),
+        (scaled, (2, 8)),
+    ],
 )
 def test_outputs_gradients_and_running_statistics_are_each_models_own(build, shape, way, training):
     models = make(build)
@@ -145,6 +184,27 @@ def test_outputs_gradients_and_running_statistics_are_each_models_own(build, sha
         torch.testing.assert_close(stack.weights.grad[row], gradient, rtol=1e-3, atol=1e-3)
         for name, buffer in model.named_buffers():
             torch.testing.assert_close(stack.fixed[name][row], buffer, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("per", ["example", "batch"])
+@pytest.mark.parametrize("way", WAYS)
+def test_each_model_drops_branches_by_draws_of_its_own(way, per):
+    """At equal weights and inputs, what differs between models and examples is the draw."""
+    torch.manual_seed(0)
+    models = [dropping(per)] * 40
+    stack = Stack(models, CPU, way)
+    output = stack(torch.ones(40, 20, 2)).detach()
+    x = models[0][0](torch.ones(2)).detach()
+    kept = x + 2 * models[0][1].branch(x).detach()
+    dropped = torch.isclose(output, x).all(-1)
+    assert torch.allclose(output[~dropped], kept)
+    expected = 400 if per == "example" else 20 * 20
+    assert dropped.sum() == pytest.approx(expected, abs=60 if per == "example" else 260)
+    alike = (dropped == dropped[:, :1]).all(1)  # all examples of a model
+    assert alike.all() if per == "batch" else alike.sum() < 2
+    assert len(dropped[:, 0].unique()) == 2
+    stack.train(False)
+    torch.testing.assert_close(stack(torch.ones(40, 20, 2))[0, 0], (x + kept) / 2)
 
 
 def test_unload_gives_each_row_back_and_leaves_frozen_parameters_alone():
