@@ -113,6 +113,11 @@ def open_at_the_end(table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(value=table["value"].where(~rows, 1.0))
 
 
+def half_shut(table: pd.DataFrame) -> pd.DataFrame:
+    """As if no gate had opened."""
+    return table.assign(value=table["value"].where(table["metric"] != "open", 0.0))
+
+
 def classes_alike(table: pd.DataFrame) -> pd.DataFrame:
     """As if gates were the same for all classes."""
     rows = table["metric"] == "explained"
@@ -153,30 +158,34 @@ CLAIMS = (
     ),
     Claim(
         id="12.4",
-        statement="On digits, squeeze-and-excitation lowers the test error by more than a point.",
-        source="popular",
+        statement=(
+            "On digits, squeeze-and-excitation lowers the test error by 1.5 points, as it does for "
+            "ResNet-50 on ImageNet."
+        ),
+        source=f"{HU}, Table 2",
         experiment="channel_gates",
         statistic=partial(worse, "none", "se"),
-        holds_if=above(0.01),
+        holds_if=above(0.015),
     ),
     Claim(
         id="12.5",
-        statement="With it and without it the test errors differ by less than 2 points.",
+        statement="With it and without it the test errors differ by less than 2.5 points.",
         source="ours",
         experiment="channel_gates",
         statistic=partial(worse, "se", "none"),
-        holds_if=between(-0.02, 0.02),
+        holds_if=between(-0.025, 0.025),
         sabotage=partial(gates_mattered, "se"),
     ),
     Claim(
         id="12.6",
         statement=(
-            "The same layers with their output added instead of multiplied are within 2 points too."
+            "The same layers with their output added, not multiplied, are within 2.5 points of it "
+            "too."
         ),
         source="ours",
         experiment="channel_gates",
         statistic=partial(worse, "added", "se"),
-        holds_if=between(-0.02, 0.02),
+        holds_if=between(-0.025, 0.025),
         sabotage=partial(gates_mattered, "added"),
     ),
     Claim(
@@ -185,7 +194,7 @@ CLAIMS = (
         source="ours",
         experiment="channel_gates",
         statistic=partial(worse, "half", "se"),
-        holds_if=between(-0.02, 0.02),
+        holds_if=between(-0.025, 0.025),
         sabotage=partial(gates_mattered, "half"),
     ),
     Claim(
@@ -194,7 +203,7 @@ CLAIMS = (
         source="Wang et al. 2020 (arXiv 1910.03151), on ImageNet",
         experiment="channel_gates",
         statistic=partial(worse, "eca", "se"),
-        holds_if=between(-0.02, 0.02),
+        holds_if=between(-0.025, 0.025),
         sabotage=partial(gates_mattered, "eca"),
     ),
     Claim(
@@ -255,6 +264,7 @@ CLAIMS = (
         experiment="channel_gates",
         statistic=partial(in_last_block, "open"),
         holds_if=above(0.5),
+        sabotage=half_shut,
     ),
     Claim(
         id="12.15",
@@ -307,11 +317,11 @@ CLAIMS = (
     ),
     Claim(
         id="12.20",
-        statement="Gates that start open take over 8 points of the error of SE-post away.",
+        statement="Gates that start open take over 5 points of the error of SE-post away.",
         source="ours",
         experiment="gate_places",
         statistic=partial(worse, "se, post", "se, post, open"),
-        holds_if=above(0.08),
+        holds_if=above(0.05),
     ),
     Claim(
         id="12.21",

@@ -178,7 +178,7 @@ OPENING = Exercise(
     ),
     tier="apply",
     template='''\
-import math
+import numpy as np
 
 
 def opening(blocks, share):
@@ -292,7 +292,7 @@ KERNEL = Exercise(
     statement="Return the number of weights that ECA adds to a residual net",
     tier="explore",
     template='''\
-import math
+import numpy as np
 
 
 def eca(blocks):

@@ -1,6 +1,6 @@
-import math
+import numpy as np
 
 
 def opening(blocks, share):
     gate = share ** (1 / blocks)
-    return math.log(gate / (1 - gate))  # the sigmoid turned round
+    return np.log(gate / (1 - gate))  # the sigmoid turned round
