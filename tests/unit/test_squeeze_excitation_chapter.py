@@ -121,13 +121,13 @@ def test_half_is_a_scale_on_each_branch():
     assert all(isinstance(scale, Scale) and scale.factor == 0.5 for scale in scales)
 
 
-def test_open_gates_start_near_one():
-    x, _ = batch_of()
-    for kind, low, high in (("se, identity", 0.3, 0.7), ("se, identity, open", 0.9, 1)):
-        torch.manual_seed(0)
-        gates = chapter.gates_of(chapter.network(kind), x)
+def test_open_gates_start_with_a_bias():
+    for kind, bias in (("se, identity", 0), ("se, identity, open", chapter.OPEN)):
+        model = chapter.network(kind)
+        gates = [part.gate for part in model.modules() if isinstance(part, SqueezeExcitation)]
         assert len(gates) == 6
-        assert all(low < gate.mean() < high for gate in gates.values())
+        assert all((gate.fc2.bias == bias).all() for gate in gates)
+    assert torch.sigmoid(torch.tensor(chapter.OPEN)) > 0.98
 
 
 def test_an_unknown_net_is_refused():
