@@ -1,7 +1,8 @@
 """Residual networks for images, as published, and the plain networks beside them.
 
 He et al. 2015 (arXiv 1512.03385) with its CIFAR and ImageNet sizes, and He et al. 2016
-(arXiv 1603.05027) with its five orders and its shortcuts. All of them are one class.
+(arXiv 1603.05027) with its five orders and its shortcuts; those with channel attention of Hu et al.
+2018 (arXiv 1709.01507) and Wang et al. 2020 (arXiv 1910.03151). All of them are one class.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from residual_lib.models.registry import register_model
 from residual_lib.nn import (
     PREACTIVATIONS,
     DropPath,
+    EfficientChannelAttention,
+    SqueezeExcitation,
     create_activation,
     create_conv,
     create_norm,
@@ -30,6 +33,8 @@ from residual_lib.residual import Residual, branch_only
 
 EXPANSION = {"basic": 1, "bottleneck": 4}
 STEMS = ("imagenet", "deep", "cifar")
+CHANNEL_ATTENTION = ("se", "eca")
+PLACES = ("standard", "pre", "post", "identity")
 _MAX_POOL = {1: nn.MaxPool1d, 2: nn.MaxPool2d}
 
 
@@ -93,10 +98,13 @@ class ResNet(nn.Module):
         norm_layer: str | None = "batch",
         zero_init_residual: bool = False,
         drop_path_rate: float = 0.0,
+        channel_attention: str | None = None,
+        reduction: int = 16,
+        attention_place: str = "standard",
         init: str = "he",
     ) -> None:
         super().__init__()
-        check_positive(in_chans=in_chans, num_classes=num_classes, width=width)
+        check_positive(in_chans=in_chans, num_classes=num_classes, width=width, reduction=reduction)
         if not blocks:
             raise ValueError(f"blocks must be a number for each stage, got {blocks!r}")
         for count in blocks:
@@ -109,6 +117,15 @@ class ResNet(nn.Module):
             raise ValueError(f"dims must be 1 or 2, got {dims!r}")
         if not 0 <= drop_path_rate < 1:
             raise ValueError(f"drop_path_rate must be from 0 to below 1, got {drop_path_rate!r}")
+        if channel_attention not in (None, *CHANNEL_ATTENTION):
+            allowed = [None, *CHANNEL_ATTENTION]
+            raise ValueError(
+                f"channel_attention must be one of {allowed}, got {channel_attention!r}"
+            )
+        if attention_place not in PLACES:
+            raise ValueError(
+                f"attention_place must be one of {list(PLACES)}, got {attention_place!r}"
+            )
 
         def conv(inputs: int, outputs: int, size: int, stride: int = 1) -> nn.Module:
             # BatchNorm subtracts any constant, so a bias before it would do nothing.
@@ -120,6 +137,13 @@ class ResNet(nn.Module):
 
         def activate() -> nn.Module:
             return create_activation(activation)
+
+        def attention(channels: int, place: str) -> nn.Module | None:
+            if channel_attention is None or place != attention_place:
+                return None
+            if channel_attention == "eca":
+                return EfficientChannelAttention(channels)
+            return SqueezeExcitation(channels, reduction=reduction, dims=dims)
 
         def make_stem() -> nn.Sequential:
             parts: OrderedDict[str, nn.Module] = OrderedDict()
@@ -165,13 +189,26 @@ class ResNet(nn.Module):
                 norm_layer=norm_layer if ends_normalised else None,
                 **(shortcut_args or {}),
             )
+            for slot, where in (("scale", "standard"), ("shortcut", "identity")):
+                gated = _chain({slot: slots.get(slot), "attention": attention(outputs, where)})
+                if gated is not None:
+                    slots[slot] = gated
             if drop:
                 slots["scale"] = DropPath(drop, scale=slots.get("scale"))
             if not skip:
                 slots["merge"] = branch_only
             inside = place == "inside a stage"
-            branch = nn.Sequential(OrderedDict({**(parts.lead if inside else {}), **parts.body}))
-            after = _chain(parts.after)
+            gate = attention(inputs, "pre")
+            branch = nn.Sequential(
+                OrderedDict(
+                    {
+                        **({"attention": gate} if gate is not None else {}),
+                        **(parts.lead if inside else {}),
+                        **parts.body,
+                    }
+                )
+            )
+            after = _chain({**parts.after, "attention": attention(outputs, "post")})
             residual = Residual(branch, after=after, **slots)
             if parts.lead and place == "first of a stage":
                 return nn.Sequential(OrderedDict({**parts.lead, "block": residual}))
@@ -245,6 +282,8 @@ for _depth, _block, _blocks in _IMAGENET:
     register_model(f"resnet{_depth}", ResNet, skip=True, **_size)
     # A projection's output would be thrown away, so a plain network has none.
     register_model(f"plain{_depth}", ResNet, {"shortcut": "A"}, skip=False, **_size)
+    register_model(f"seresnet{_depth}", ResNet, skip=True, channel_attention="se", **_size)
+    register_model(f"ecaresnet{_depth}", ResNet, skip=True, channel_attention="eca", **_size)
 
 for _depth in (20, 32, 44, 56, 110, 1202):
     _size = _cifar(_depth, "basic")
@@ -266,3 +305,5 @@ for _depth in (20, 56, 110, 164, 1001):
 for _dims in (1, 2):
     _small = {**_A, "in_chans": 1, "width": 8, "blocks": (1, 1, 1)}
     register_model(f"small_resnet{_dims}d", ResNet, _small, dims=_dims)
+    _gated = {**_small, "reduction": 4}
+    register_model(f"small_seresnet{_dims}d", ResNet, _gated, dims=_dims, channel_attention="se")

@@ -9,7 +9,15 @@ from torch import nn
 
 from residual_lib.data import Data
 from residual_lib.models import ResNet, create_model, list_models
-from residual_lib.nn import ORDERS, SHORTCUTS, DropPath, Scale
+from residual_lib.models.resnet import PLACES
+from residual_lib.nn import (
+    ORDERS,
+    SHORTCUTS,
+    DropPath,
+    EfficientChannelAttention,
+    Scale,
+    SqueezeExcitation,
+)
 from residual_lib.residual import Residual, add, branch_only, iter_residuals
 from residual_lib.train import train
 from residual_lib.train.stack import fastest_way
@@ -21,6 +29,14 @@ TORCHVISION = {
     "resnet50": 25_557_032,
     "resnet101": 44_549_160,
     "resnet152": 60_192_808,
+}
+# timm's seresnet50 and its like, which the public conversions of Hu et al. 2018 share.
+HU_2018 = {
+    "seresnet18": 11_778_592,
+    "seresnet34": 21_958_868,
+    "seresnet50": 28_088_024,
+    "seresnet101": 49_326_872,
+    "seresnet152": 66_821_848,
 }
 # He et al. 2015, Table 6, in millions, as printed.
 HE_2015 = {
@@ -41,6 +57,7 @@ HE_2016 = {
     "preact_resnet1001_cifar": "10.2",
 }
 RESNETS = [name for name in list_models() if re.search(r"resnet|plain\d", name)]
+GATES = (SqueezeExcitation, EfficientChannelAttention)
 SMALL = {"in_chans": 2, "num_classes": 5, "width": 4, "blocks": (1, 2), "stem": "cifar"}
 
 
@@ -67,6 +84,23 @@ def test_counts_of_torchvision(name, published):
     assert count(name) == published
     # Where the stride stands changes no shape.
     assert count(name, stride_in_1x1=True) == published
+
+
+@pytest.mark.parametrize(("name", "published"), HU_2018.items())
+def test_counts_of_hu_2018(name, published):
+    """And by formula: two layers with their biases for each block of C channels."""
+    assert count(name) == published
+    bottleneck = name in ("seresnet50", "seresnet101", "seresnet152")
+    gates = 0
+    for width, stage in zip((64, 128, 256, 512), without_numbers(name).stages, strict=True):
+        c = width * (4 if bottleneck else 1)
+        gates += len(stage) * (2 * c * (c // 16) + c + c // 16)
+    assert published - gates == TORCHVISION[name.removeprefix("se")]
+
+
+def test_eca_has_a_handful_of_weights():
+    """Kernels of 5, 5, 5 and 7 for 256 to 2048 channels."""
+    assert count("ecaresnet50") - TORCHVISION["resnet50"] == 3 * 5 + 4 * 5 + 6 * 5 + 3 * 7
 
 
 @pytest.mark.parametrize(("name", "published"), HE_2015.items())
@@ -115,8 +149,9 @@ def test_the_name_counts_the_layers_with_weights(name):
         for m in block.shortcut.modules()
     }
     layers = [m for m in model.modules() if isinstance(m, (nn.Conv1d, nn.Conv2d, nn.Linear))]
+    gates = {m for gate in model.modules() if isinstance(gate, GATES) for m in gate.modules()}
     digits = "".join(filter(str.isdigit, name.partition("_cifar")[0]))
-    counted = len([layer for layer in layers if layer not in shortcuts])
+    counted = len([layer for layer in layers if layer not in shortcuts | gates])
     assert counted == (8 if name.startswith("small") else int(digits))
 
 
@@ -283,6 +318,95 @@ def test_gates_keep_their_bias_through_the_initialisation():
         assert (block.merge.gate.bias == -3).all()
 
 
+def squeeze_and_excite(gate, x):
+    """As in torchvision's `SqueezeExcitation`, from its parts."""
+    z = nn.functional.adaptive_avg_pool2d(x, 1)
+    inner = torch.relu(nn.functional.conv2d(z, gate.fc1.weight, gate.fc1.bias))
+    return x * torch.sigmoid(nn.functional.conv2d(inner, gate.fc2.weight, gate.fc2.bias))
+
+
+def gated(place, **options):
+    """The first block of the second stage, in which shape changes, and one inside of it."""
+    torch.manual_seed(0)
+    model = ResNet(
+        **SMALL, channel_attention="se", reduction=2, attention_place=place, **options
+    ).eval()
+    for module in model.modules():
+        if isinstance(module, SqueezeExcitation):
+            nn.init.normal_(module.gate.fc2.bias)
+    return model.stages[1]
+
+
+def test_squeeze_and_excitation_by_hand_in_all_four_places():
+    x = torch.randn(3, 4, 6, 6)
+    relu = torch.relu
+
+    first, inside = gated("standard")
+    by_hand = squeeze_and_excite(first.scale.gate, first.branch(x))
+    h = relu(first.shortcut(x) + by_hand)
+    torch.testing.assert_close(first(x), h)
+    by_hand = squeeze_and_excite(inside.scale.gate, inside.branch(h))
+    torch.testing.assert_close(inside(h), relu(h + by_hand))
+
+    first, inside = gated("pre")
+    entered = squeeze_and_excite(first.branch.attention.gate, x)
+    h = relu(first.shortcut(x) + first.branch[1:](entered))
+    torch.testing.assert_close(first(x), h)
+
+    first, inside = gated("post")
+    summed = relu(h + inside.branch(h))
+    by_hand = squeeze_and_excite(inside.after.attention.gate, summed)
+    torch.testing.assert_close(inside(h), by_hand)
+
+    first, inside = gated("identity")
+    projected = first.shortcut.shortcut(x)
+    by_hand = squeeze_and_excite(first.shortcut.attention.gate, projected)
+    torch.testing.assert_close(first(x), relu(by_hand + first.branch(x)))
+    by_hand = squeeze_and_excite(inside.shortcut.gate, h)
+    torch.testing.assert_close(inside(h), relu(by_hand + inside.branch(h)))
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("order", ORDERS)
+def test_gates_that_are_open_leave_the_plain_resnet(place, order):
+    torch.manual_seed(0)
+    model = ResNet(
+        **SMALL, channel_attention="se", reduction=2, attention_place=place, order=order
+    ).eval()
+    x = torch.randn(3, 2, 8, 8)
+    with torch.no_grad():
+        for module in model.modules():
+            if isinstance(module, SqueezeExcitation):
+                gate = module.gate(torch.randn(2, module.gate.fc1.in_channels, 3, 3))
+                assert (gate > 0).all()
+                assert (gate < 1).all()
+        before = model(x)
+        for module in model.modules():
+            if isinstance(module, SqueezeExcitation):
+                module.gate.fc2.weight.zero_()
+                module.gate.fc2.bias.fill_(100)
+        opened = model(x)
+    same = ResNet(**SMALL, order=order).eval()
+    names = list(same.state_dict())
+    theirs = {
+        name.replace("shortcut.shortcut.", "shortcut."): tensor
+        for name, tensor in model.state_dict().items()
+        if ".gate." not in name
+    }
+    assert sorted(theirs) == sorted(names)
+    same.load_state_dict(theirs)
+    torch.testing.assert_close(same(x), opened)
+    assert not torch.allclose(before, opened)
+
+
+def test_a_gate_stands_within_drop_path():
+    model = ResNet(**SMALL, channel_attention="eca", drop_path_rate=0.5)
+    (_, first), *_, (_, last) = iter_residuals(model)
+    assert isinstance(first.scale, EfficientChannelAttention)
+    assert isinstance(last.scale, DropPath)
+    assert isinstance(last.scale.scale, EfficientChannelAttention)
+
+
 def test_plain_differs_by_the_merge_alone():
     torch.manual_seed(0)
     one = create_model("plain20_cifar", width=4).eval()
@@ -314,6 +438,13 @@ def test_a_thousand_layers_fit_a_page():
         ({"shortcut": "E"}, ValueError, "shortcut must be one of .* got 'E'"),
         ({"shortcut_args": {"bias": 1}}, TypeError, "shortcut 'B' has no option bias"),
         ({"width": 0}, ValueError, "width must be .* got 0"),
+        (
+            {"channel_attention": "cbam"},
+            ValueError,
+            "channel_attention must be one of .* got 'cbam'",
+        ),
+        ({"attention_place": "end"}, ValueError, "attention_place must be one of .* got 'end'"),
+        ({"reduction": 0}, ValueError, "reduction must be .* got 0"),
     ],
 )
 def test_wrong_arguments_are_named(options, error, message):
@@ -338,6 +469,8 @@ def test_registered_names_take_what_their_name_leaves_open():
         {"shortcut": "shortcut_only_gating", "order": "norm_after_addition"},
         {"shortcut": "constant_scaling", "order": "act_before_addition"},
         {"shortcut": "D", "block": "bottleneck", "order": "act_only_preactivation"},
+        {"channel_attention": "eca"},
+        *({"channel_attention": "se", "reduction": 2, "attention_place": p} for p in PLACES),
     ],
 )
 def test_many_seeds_train_as_one(options, recwarn):
