@@ -55,14 +55,14 @@ def farthest_from_one(scheme: str, table: pd.DataFrame) -> pd.Series:
 
 
 def wider(scheme: str, blocks: int, than: int, table: pd.DataFrame) -> pd.Series:
-    """By what the spread of one depth is larger than that of another, as a factor."""
-    return 10 ** (spread(scheme, blocks, table) - spread(scheme, than, table))
+    """log10 of the spread at one depth over that at another."""
+    return spread(scheme, blocks, table) - spread(scheme, than, table)
 
 
 def spreads_apart(scheme: str, other: str, table: pd.DataFrame) -> pd.Series:
-    """The spread of one scheme at 32 blocks over that of another, as a factor; the two smallest
-    values, which a LayerNorm behind the sum makes 0, are left out in both."""
-    return 10 ** (spread(scheme, 32, table, 2) - spread(other, 32, table, 2))
+    """log10 of the spread of one scheme at 32 blocks over that of another; the two smallest values,
+    which a LayerNorm behind the sum makes 0, are left out in both."""
+    return spread(scheme, 32, table, 2) - spread(other, 32, table, 2)
 
 
 # --- from table to numbers: training --------------------------------------------------------
@@ -206,14 +206,13 @@ CLAIMS = (
     Claim(
         id="10.3",
         statement=(
-            "With GPT-2's weights, smaller by 1/sqrt(2L), they multiply it by 1.35 to 2; derived: "
-            "1.6."
+            "With weights smaller by 1/sqrt(2L) they multiply it by 1.35 to 2; derived: 1.6."
         ),
         source="derived on the page",
         experiment="identity_start",
-        statistic=partial(grown, "gpt2", 32),
+        statistic=partial(grown, "half", 32),
         holds_if=between(1.35, 2),
-        sabotage=partial(in_place, "gpt2", "depth"),
+        sabotage=partial(in_place, "half", "depth"),
     ),
     Claim(
         id="10.4",
@@ -250,13 +249,13 @@ CLAIMS = (
     Claim(
         id="10.7",
         statement=(
-            "Its spread doesn't grow with the depth: from 8 to 32 blocks it changes by a factor "
-            "between 0.5 and 2."
+            "Its spread doesn't grow with the depth: from 8 to 32 blocks it changes by less than a "
+            "factor of 3."
         ),
         source="derived on the page",
         experiment="identity_start",
         statistic=partial(wider, "depth", 32, 8),
-        holds_if=between(0.5, 2),
+        holds_if=between(-np.log10(3), np.log10(3)),
         sabotage=partial(in_place, "depth", "sum"),
     ),
     Claim(
@@ -268,19 +267,19 @@ CLAIMS = (
         source="ours",
         experiment="identity_start",
         statistic=partial(wider, "layer_scale", 32, 4),
-        holds_if=above(2),
+        holds_if=above(np.log10(2)),
         sabotage=partial(in_place, "layer_scale", "depth"),
     ),
     Claim(
         id="10.9",
         statement=(
-            "DeepNorm's start is as spread as GPT-2's, to within a factor of 2.5, the two "
-            "directions left out that a LayerNorm removes."
+            "DeepNorm's start is as spread as that with 1/sqrt(2L), to within a factor of 2.5, the "
+            "two directions left out that a LayerNorm removes."
         ),
         source="derived on the page",
         experiment="identity_start",
-        statistic=partial(spreads_apart, "deep_norm", "gpt2"),
-        holds_if=between(0.4, 2.5),
+        statistic=partial(spreads_apart, "deep_norm", "half"),
+        holds_if=between(-np.log10(2.5), np.log10(2.5)),
         sabotage=partial(in_place, "deep_norm", "post_norm"),
     ),
     # Fully connected, 32 layers

@@ -30,7 +30,7 @@ COLUMNS = ["seed", "step", "metric", "index", "value"]
 
 # --- before training --------------------------------------------------------------------------
 
-SCHEMES = ("plain", "sum", "depth", "gpt2", "layer_scale", "rezero", "post_norm", "deep_norm")
+SCHEMES = ("plain", "sum", "depth", "half", "layer_scale", "rezero", "post_norm", "deep_norm")
 
 
 def stack(scheme: str, blocks: int, width: int) -> nn.Sequential:
@@ -38,7 +38,7 @@ def stack(scheme: str, blocks: int, width: int) -> nn.Sequential:
 
     Args:
         scheme: ``"plain"``: F(x) alone; ``"sum"``: alpha = 1; ``"depth"``: 1 / sqrt(blocks);
-            ``"gpt2"``: the weights are divided by sqrt(2 blocks); ``"layer_scale"``: 0.1;
+            ``"half"``: the weights are divided by sqrt(2 blocks); ``"layer_scale"``: 0.1;
             ``"rezero"``: 0; ``"post_norm"``: LN(x + F(x)); ``"deep_norm"``: LN(a x + F(x)) with
             the constants of as many layers as would have these blocks, two a layer.
         blocks: how many; even for ``"deep_norm"``.
@@ -50,7 +50,7 @@ def stack(scheme: str, blocks: int, width: int) -> nn.Sequential:
     if scheme not in SCHEMES:
         raise ValueError(f"scheme must be one of {list(SCHEMES)}, got {scheme!r}")
     alpha, beta = deep_norm_constants(blocks // 2)
-    factor = {"gpt2": (2 * blocks) ** -0.5, "deep_norm": beta}.get(scheme, 1.0)
+    factor = {"half": (2 * blocks) ** -0.5, "deep_norm": beta}.get(scheme, 1.0)
     learned = scheme if scheme in ("depth", "layer_scale", "rezero") else None
 
     def block() -> Residual:
@@ -70,21 +70,24 @@ def stack(scheme: str, blocks: int, width: int) -> nn.Sequential:
 
 def run_start(params: dict[str, Any], seeds: list[int], settings: Settings) -> pd.DataFrame:
     """``"mean_square"`` of the signal after each block (index; 0 is the input, drawn from a normal
-    distribution), and ``"singular_value"`` of the whole stack's Jacobian (index, 0 for the largest;
-    geometric means over the examples)."""
+    distribution), in a wide stack, and ``"singular_value"`` of a whole narrow stack's Jacobian
+    (index, 0 for the largest; geometric means over the examples)."""
     profile = settings.profile
     rows: list[Row] = []
     for seed in seeds:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            model = stack(params["scheme"], params["blocks"], profile["width"])
-            h = x = torch.randn(profile["batch"], profile["width"])
+            wide, narrow = (
+                stack(params["scheme"], params["blocks"], profile[width])
+                for width in ("signal_width", "width")
+            )
+            h = torch.randn(profile["batch"], profile["signal_width"])
+            x = torch.randn(profile["examples"], profile["width"]).double()
         with torch.no_grad():
-            for index, block in enumerate([nn.Identity(), *model]):
+            for index, block in enumerate([nn.Identity(), *wide]):
                 h = block(h)
                 rows.append((seed, 0, "mean_square", index, h.square().mean().item()))
-        double, example = model.double(), x.double()
-        table = jacobian_singular_values(double, (example, example), examples=profile["examples"])
+        table = jacobian_singular_values(narrow.double(), (x, x), examples=len(x))
         logs = np.log(table["value"].clip(lower=1e-12)).groupby(table["index"]).mean()
         values = np.exp(logs).items()
         rows += [(seed, 0, "singular_value", index, value) for index, value in values]
@@ -225,8 +228,8 @@ START = Experiment(
     },
     run=run_start,
     profiles={
-        "quick": {"seeds": 5, "width": 32, "batch": 64, "examples": 2},
-        "full": {"seeds": 20, "width": 256, "batch": 256, "examples": 4},
+        "quick": {"seeds": 5, "signal_width": 256, "width": 32, "batch": 64, "examples": 2},
+        "full": {"seeds": 20, "signal_width": 2048, "width": 256, "batch": 256, "examples": 4},
     },
     cost=lambda params: 0.02 * params["blocks"],
 )
