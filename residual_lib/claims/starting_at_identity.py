@@ -46,7 +46,8 @@ def stretches(table: pd.DataFrame, scheme: str, blocks: int) -> pd.DataFrame:
 def spread(scheme: str, blocks: int, table: pd.DataFrame, leave_out: int = 0) -> pd.Series:
     """log10 of the largest singular value over the smallest, `leave_out` of which are left out."""
     values = stretches(table, scheme, blocks)
-    return np.log10(values[0] / values.iloc[:, -1 - leave_out])
+    quotients: pd.Series = values[0] / values.iloc[:, -1 - leave_out]
+    return quotients.map(np.log10)
 
 
 def farthest_from_one(scheme: str, table: pd.DataFrame) -> pd.Series:
@@ -481,5 +482,17 @@ CLAIMS = (
         statistic=partial(early_over_late, "rezero-12-large"),
         holds_if=above(1.1),
         sabotage=alike,
+    ),
+    Claim(
+        id="10.29",
+        statement=(
+            "Post-LN of 32 blocks squashes directions: the two removed ones left out, the largest "
+            "singular value is over a million times the smallest."
+        ),
+        source="ours",
+        experiment="identity_start",
+        statistic=partial(spread, "post_norm", 32, leave_out=2),
+        holds_if=above(6),
+        sabotage=partial(in_place, "post_norm", "deep_norm"),
     ),
 )
