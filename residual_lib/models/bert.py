@@ -45,7 +45,7 @@ class BERT(nn.Module):
         dropout: probability, in training; also of the embeddings. BERT was trained with 0.1.
         bias: whether linear layers and LayerNorms have one.
         pre_norm: False, as published; True adds a LayerNorm behind the last layer.
-        skip, mlp_ratio, activation, norm_layer, init: see `Transformer`.
+        skip, mlp_ratio, activation, norm_layer, scale, deep_norm, init: see `Transformer`.
 
     Raises:
         ValueError: an argument is out of its range; the message names it.
@@ -68,6 +68,8 @@ class BERT(nn.Module):
         mlp_ratio: float = 4.0,
         activation: str = "gelu",
         norm_layer: str | None = "layer",
+        scale: str | None = None,
+        deep_norm: bool = False,
         init: str = "bert",
     ) -> None:
         super().__init__()
@@ -99,6 +101,8 @@ class BERT(nn.Module):
             norm_eps=_EPS,
             dropout=dropout,
             bias=bias,
+            scale=scale,
+            deep_norm=deep_norm,
         )
         self.norm = norm() if pre_norm else nn.Identity()
         parts: OrderedDict[str, nn.Module] = OrderedDict()
@@ -111,7 +115,7 @@ class BERT(nn.Module):
             parts["act"] = nn.Tanh()
         self.head = nn.Sequential(parts)
         self.head_bias = nn.Parameter(torch.zeros(vocab_size)) if head == "masked" else None
-        initialise_transformer_(self, init)
+        initialise_transformer_(self, init, deep_norm)
 
     def forward(
         self,

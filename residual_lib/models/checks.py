@@ -25,6 +25,17 @@ def check_depth(depth: int) -> int:
     return (depth - 2) // 2
 
 
+def check_starts(skip: bool, **options: object) -> None:
+    """Raise ValueError if an option that makes branches small is chosen where there is no skip.
+
+    Nothing would be left of the signal.
+    """
+    chosen = {name: value for name, value in options.items() if value}
+    if chosen and not skip:
+        name, value = next(iter(chosen.items()))
+        raise ValueError(f"{name} needs skip=True, got {name}={value!r} in a plain network")
+
+
 def check_tokens(idx: Tensor, block_size: int, start: int = 0) -> None:
     """Raise ValueError unless `idx` are whole numbers (batch, positions) that fit behind `start`.
 

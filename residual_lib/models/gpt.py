@@ -38,7 +38,7 @@ class GPT(nn.Module):
         dropout: probability, in training; also of the embeddings' sum. GPT-2 was trained with 0.1.
         bias: whether linear layers and LayerNorms have one.
         pre_norm: as in GPT-2; False is the order of Vaswani et al. 2017 and of the first GPT.
-        skip, mlp_ratio, activation, norm_layer, init: see `Transformer`.
+        skip, mlp_ratio, activation, norm_layer, scale, deep_norm, init: see `Transformer`.
 
     Raises:
         ValueError: an argument is out of its range; the message names it.
@@ -59,6 +59,8 @@ class GPT(nn.Module):
         mlp_ratio: float = 4.0,
         activation: str = "gelu_tanh",
         norm_layer: str | None = "layer",
+        scale: str | None = None,
+        deep_norm: bool = False,
         init: str = "gpt2",
     ) -> None:
         super().__init__()
@@ -80,10 +82,12 @@ class GPT(nn.Module):
             norm_eps=1e-5,
             dropout=dropout,
             bias=bias,
+            scale=scale,
+            deep_norm=deep_norm,
         )
         norm = create_layer_norm(norm_layer, n_embd, bias=bias)
         self.norm = norm if pre_norm else nn.Identity()
-        initialise_transformer_(self, init)
+        initialise_transformer_(self, init, deep_norm)
 
     def forward(self, idx: Tensor, cache: Cache | None = None) -> Tensor:
         """Logits for `idx`, or, with a cache, for `idx` behind what the cache has seen."""

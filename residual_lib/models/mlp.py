@@ -6,9 +6,16 @@ from collections import OrderedDict
 
 from torch import Tensor, nn
 
-from residual_lib.models.checks import check_depth, check_positive
+from residual_lib.models.checks import check_depth, check_positive, check_starts
 from residual_lib.models.registry import register_model
-from residual_lib.nn import create_activation, create_norm, initialise_, two_layers
+from residual_lib.nn import (
+    create_activation,
+    create_norm,
+    create_scale,
+    initialise_,
+    two_layers,
+    zero_branches_,
+)
 from residual_lib.residual import Residual, add, branch_only
 
 
@@ -29,6 +36,9 @@ class MLP(nn.Module):
         norm_layer: ``"batch"``, ``"layer"`` or None, before each activation.
         init: name of the initialisation, see `residual_lib.nn.initialise_`.
         skip: True for the residual network.
+        scale: name of what stands on each branch, see `residual_lib.nn.create_scale`.
+        zero_init_residual: start what comes last in each branch, its normalisation or without one
+            its layer, at 0, so that each block starts as the identity.
 
     Raises:
         ValueError: an argument is out of its range; the message names it.
@@ -45,10 +55,13 @@ class MLP(nn.Module):
         norm_layer: str | None = None,
         init: str = "he",
         skip: bool = False,
+        scale: str | None = None,
+        zero_init_residual: bool = False,
     ) -> None:
         super().__init__()
         check_positive(in_features=in_features, num_classes=num_classes, width=width)
         blocks = check_depth(depth)
+        check_starts(skip, scale=scale, zero_init_residual=zero_init_residual)
 
         def linear(inputs: int) -> nn.Linear:
             # BatchNorm subtracts any constant, so a bias before it would do nothing.
@@ -62,7 +75,8 @@ class MLP(nn.Module):
 
         def block() -> Residual:
             branch = two_layers(lambda: linear(width), norm, activate)
-            return Residual(branch, merge=merge, after=activate())
+            part = create_scale(scale, blocks=blocks, channels=width)
+            return Residual(branch, scale=part, merge=merge, after=activate())
 
         merge = add if skip else branch_only
         self.stem = nn.Sequential(
@@ -71,6 +85,8 @@ class MLP(nn.Module):
         self.blocks = nn.Sequential(*(block() for _ in range(blocks)))
         self.head = nn.Linear(width, num_classes)
         initialise_(self, init, activation=activation)
+        if zero_init_residual:
+            zero_branches_(self)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.head(self.blocks(self.stem(x.flatten(1))))

@@ -27,6 +27,7 @@ from residual_lib.nn import (
     drop_path_rates,
     in_order,
     initialise_,
+    zero_branches_,
 )
 from residual_lib.nn.convolutions import CONVOLUTIONS
 from residual_lib.residual import Residual, branch_only
@@ -239,18 +240,11 @@ class ResNet(nn.Module):
         self.head = nn.Linear(channels, num_classes)
         initialise_(self, init, activation=activation)
         if zero_init_residual:
-            self._zero_branches()
+            zero_branches_(self)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.final(self.stages(self.stem(x)))
         return self.head(x.flatten(2).mean(-1))
-
-    def _zero_branches(self) -> None:
-        for module in self.modules():
-            if isinstance(module, Residual) and isinstance(module.branch, nn.Sequential):
-                last = [part for part in module.branch if list(part.parameters())][-1]
-                for parameter in last.parameters():
-                    nn.init.zeros_(parameter)
 
 
 def _chain(parts: Mapping[str, nn.Module | None]) -> nn.Module | None:

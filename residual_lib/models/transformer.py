@@ -9,13 +9,22 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from functools import partial
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
-from residual_lib.models.checks import check_positive
+from residual_lib.models.checks import check_positive, check_starts
 from residual_lib.models.registry import register_model
-from residual_lib.nn import SCHEMES, Attention, attending, create_activation, initialise_
+from residual_lib.nn import (
+    SCHEMES,
+    Attention,
+    Scale,
+    attending,
+    create_activation,
+    create_scale,
+    initialise_,
+)
 from residual_lib.residual import Residual, add, branch_only, iter_residuals
 
 INITS = ("gpt2", "bert", *SCHEMES)
@@ -45,6 +54,10 @@ class Transformer(nn.Module):
         dropout: probability, in training, of dropping an output of a branch, or one position from
             what an attention reads.
         bias: whether linear layers and LayerNorms have one.
+        scale: name of what stands on each branch, see `residual_lib.nn.create_scale`.
+        deep_norm: for post-LN: LN(a x + F(x)) with the constant a on the shortcut, and smaller
+            weights at first for values, what gathers them, and MLPs (Wang et al. 2022, arXiv
+            2203.00555). See `deep_norm_constants`; the paper has it with ``init="xavier"``.
         init: ``"gpt2"``: normal with standard deviation 0.02; that of each branch's last layer is
             divided by the square root of the number of blocks, so that their sum doesn't grow
             (Radford et al. 2019, section 2.3); biases 0. ``"bert"``: 0.02 everywhere (Devlin et
@@ -70,6 +83,8 @@ class Transformer(nn.Module):
         norm_eps: float = 1e-5,
         dropout: float = 0.0,
         bias: bool = True,
+        scale: str | None = None,
+        deep_norm: bool = False,
         init: str = "xavier",
     ) -> None:
         super().__init__()
@@ -86,10 +101,12 @@ class Transformer(nn.Module):
             norm_eps=norm_eps,
             dropout=dropout,
             bias=bias,
+            scale=scale,
+            deep_norm=deep_norm,
         )
         norm = create_layer_norm(norm_layer, n_embd, eps=norm_eps, bias=bias)
         self.norm = norm if pre_norm else nn.Identity()
-        initialise_transformer_(self, init)
+        initialise_transformer_(self, init, deep_norm)
 
     def forward(self, x: Tensor, attention_mask: Tensor | None = None) -> Tensor:
         with attending(self.blocks, attention_mask=attention_mask):
@@ -110,6 +127,8 @@ def transformer_blocks(
     norm_eps: float,
     dropout: float,
     bias: bool,
+    scale: str | None = None,
+    deep_norm: bool = False,
 ) -> nn.Sequential:
     """Return `n_layer` layers, each with the blocks ``attn`` and ``mlp``; see `Transformer`.
 
@@ -119,14 +138,25 @@ def transformer_blocks(
     check_positive(n_layer=n_layer, n_head=n_head, n_embd=n_embd)
     if mlp_ratio < 0:
         raise ValueError(f"mlp_ratio must be 0 or above, got {mlp_ratio!r}")
+    check_starts(skip, scale=scale, deep_norm=deep_norm)
+    if deep_norm and pre_norm:
+        raise ValueError("deep_norm needs pre_norm=False, got pre_norm=True")
     hidden = int(mlp_ratio * n_embd)
+    blocks = n_layer * (2 if hidden else 1)
+    alpha, _ = deep_norm_constants(n_layer)
     norm = partial(create_layer_norm, norm_layer, n_embd, eps=norm_eps, bias=bias)
 
     def block(**parts: nn.Module) -> Residual:
         lead = {"norm": norm()} if pre_norm else {}
         branch = nn.Sequential(OrderedDict({**lead, **parts, "drop": nn.Dropout(dropout)}))
         merge = add if skip else branch_only
-        return Residual(branch, merge=merge, after=None if pre_norm else norm())
+        return Residual(
+            branch,
+            shortcut=Scale(alpha) if deep_norm else None,
+            scale=create_scale(scale, blocks=blocks, channels=n_embd, axis=-1),
+            merge=merge,
+            after=None if pre_norm else norm(),
+        )
 
     def layer() -> nn.Sequential:
         blocks: OrderedDict[str, nn.Module] = OrderedDict()
@@ -159,7 +189,16 @@ def create_layer_norm(
     return nn.LayerNorm(channels, eps=eps, bias=bias)
 
 
-def initialise_transformer_(model: nn.Module, init: str) -> nn.Module:
+def deep_norm_constants(n_layer: int) -> tuple[float, float]:
+    """Return DeepNorm's alpha, on the shortcut, and beta, of the weights, for encoder or decoder.
+
+    Wang et al. 2022 (arXiv 2203.00555), Table 1: alpha = (2N)^(1/4), beta = (8N)^(-1/4) for N
+    layers. (A decoder that reads an encoder has others, and so has that encoder.)
+    """
+    return (2 * n_layer) ** 0.25, (8 * n_layer) ** -0.25
+
+
+def initialise_transformer_(model: nn.Module, init: str, deep_norm: bool = False) -> nn.Module:
     """Set, in place, the weights of `model` by one of `INITS`; see `Transformer`.
 
     Raises:
@@ -185,7 +224,24 @@ def initialise_transformer_(model: nn.Module, init: str) -> nn.Module:
             assert isinstance(branch, nn.Sequential)
             last = [module for module in branch.modules() if isinstance(module, nn.Linear)][-1]
             nn.init.normal_(last.weight, std=_STD * len(branches) ** -0.5)
+    if deep_norm:
+        _shrink_(model)
     return model
+
+
+@torch.no_grad()
+def _shrink_(model: nn.Module) -> None:
+    """DeepNorm's beta: all weights of the branches but those of queries and keys."""
+    branches = [block.branch for _, block in iter_residuals(model)]
+    layers = [module for branch in branches for module in cast(nn.Module, branch).modules()]
+    _, beta = deep_norm_constants(sum(isinstance(layer, Attention) for layer in layers))
+    values = [layer.qkv.weight.chunk(3)[2] for layer in layers if isinstance(layer, Attention)]
+    queries = [layer.qkv for layer in layers if isinstance(layer, Attention)]
+    others = [
+        layer.weight for layer in layers if isinstance(layer, nn.Linear) and layer not in queries
+    ]
+    for weight in (*values, *others):
+        weight.mul_(beta)
 
 
 @torch.no_grad()

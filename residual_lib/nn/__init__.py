@@ -6,10 +6,10 @@ from residual_lib.nn.branches import ORDERS, PREACTIVATIONS, in_order, two_layer
 from residual_lib.nn.channel_attention import EfficientChannelAttention, SqueezeExcitation
 from residual_lib.nn.convolutions import create_conv
 from residual_lib.nn.drop_path import DropPath, drop_path_rates
-from residual_lib.nn.initialisations import SCHEMES, initialise_
+from residual_lib.nn.initialisations import SCHEMES, initialise_, zero_branches_
 from residual_lib.nn.norms import NORMS, create_norm
 from residual_lib.nn.recompute import Recomputed, concatenate_pieces
-from residual_lib.nn.scales import LearnedScale, Scale
+from residual_lib.nn.scales import SCALES, LearnedScale, Scale, create_scale
 from residual_lib.nn.shortcuts import (
     SHORTCUTS,
     Gate,
@@ -25,6 +25,7 @@ __all__ = [
     "NORMS",
     "ORDERS",
     "PREACTIVATIONS",
+    "SCALES",
     "SCHEMES",
     "SHORTCUTS",
     "Attention",
@@ -44,10 +45,12 @@ __all__ = [
     "create_activation",
     "create_conv",
     "create_norm",
+    "create_scale",
     "create_shortcut",
     "drop_path_rates",
     "in_order",
     "initialise_",
     "projection",
     "two_layers",
+    "zero_branches_",
 ]

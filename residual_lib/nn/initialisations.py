@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from torch import nn
 
+from residual_lib.residual import iter_residuals
+
 SCHEMES = ("default", "naive", "xavier", "he", "orthogonal")
 
 
@@ -57,4 +59,21 @@ def initialise_(model: nn.Module, scheme: str = "he", *, activation: str = "relu
                 nn.init.orthogonal_(weight, gain=2**0.5 if activation == "relu" else 1.0)
         if layer.bias is not None:
             nn.init.zeros_(layer.bias)
+    return model
+
+
+def zero_branches_(model: nn.Module) -> nn.Module:
+    """Set to 0, in place, what comes last in the branch of every `Residual` and has parameters.
+
+    That is a normalisation (Goyal et al. 2017, arXiv 1706.02677, section 5.1) or a layer (Zhang et
+    al. 2019, "Fixup", arXiv 1901.09321): the branch gives 0, and the block starts as its shortcut.
+
+    Returns:
+        `model` itself.
+    """
+    for _, block in iter_residuals(model):
+        if isinstance(block.branch, nn.Sequential):
+            last = [part for part in block.branch if list(part.parameters())][-1]
+            for parameter in last.parameters():
+                nn.init.zeros_(parameter)
     return model

@@ -55,3 +55,35 @@ class LearnedScale(nn.Module):
 
     def extra_repr(self) -> str:
         return f"initial={self.initial:g}, channels={len(self.weight)}, axis={self.axis}"
+
+
+SCALES = ("rezero", "layer_scale", "depth")
+LAYER_SCALE = 0.1  # the first value of LayerScale: CaiT's for nets of up to 18 layers
+
+
+def create_scale(
+    name: str | None, *, blocks: int, channels: int, axis: int = 1
+) -> LearnedScale | Scale | None:
+    """Return what stands on a branch, by name; None stays None.
+
+    Args:
+        name: ``"rezero"``: one number, learned, from 0 (Bachlechner et al. 2020, arXiv 2003.04887,
+            eq. 1). ``"layer_scale"``: a number for each channel, learned, from 0.1 (Touvron et
+            al. 2021, arXiv 2103.17239, eq. 4). ``"depth"``: the constant 1 / sqrt(blocks), with
+            which the sum of so many independent branches is about as large as one of them.
+        blocks: residual blocks in the network; only ``"depth"`` asks.
+        channels: of the branch's output; only ``"layer_scale"`` asks.
+        axis: where these stand: 1 in vectors and images, -1 in a Transformer.
+
+    Raises:
+        ValueError: `name` is none of the above.
+    """
+    if name is None:
+        return None
+    if name not in SCALES:
+        raise ValueError(f"scale must be one of {list(SCALES)} or None, got {name!r}")
+    if name == "depth":
+        return Scale(blocks**-0.5)
+    if name == "layer_scale":
+        return LearnedScale(LAYER_SCALE, channels, axis)
+    return LearnedScale(0.0)

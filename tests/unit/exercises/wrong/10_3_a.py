@@ -1,0 +1,3 @@
+# hint: the square of the scale
+def scale(growth, blocks):
+    return growth ** (1 / blocks) - 1

@@ -1,0 +1,8 @@
+# hint: Compute both gradients first
+def first_steps(weight, target, rate, steps):
+    alpha, w = 0.0, weight
+    for _ in range(steps):
+        error = 1 + alpha * w - target
+        alpha -= rate * error * w
+        w -= rate * error * alpha
+    return alpha, w
