@@ -45,7 +45,7 @@ class BERT(nn.Module):
         dropout: probability, in training; also of the embeddings. BERT was trained with 0.1.
         bias: whether linear layers and LayerNorms have one.
         pre_norm: False, as published; True adds a LayerNorm behind the last layer.
-        skip, mlp_ratio, activation, norm_layer, init: see `Transformer`.
+        drop_path_rate, skip, mlp_ratio, activation, norm_layer, init: see `Transformer`.
 
     Raises:
         ValueError: an argument is out of its range; the message names it.
@@ -62,6 +62,7 @@ class BERT(nn.Module):
         type_vocab_size: int = 2,
         head: str = "masked",
         dropout: float = 0.0,
+        drop_path_rate: float = 0.0,
         bias: bool = True,
         pre_norm: bool = False,
         skip: bool = True,
@@ -98,6 +99,7 @@ class BERT(nn.Module):
             norm_layer=norm_layer,
             norm_eps=_EPS,
             dropout=dropout,
+            drop_path_rate=drop_path_rate,
             bias=bias,
         )
         self.norm = norm() if pre_norm else nn.Identity()

@@ -8,7 +8,14 @@ from torch import Tensor, nn
 
 from residual_lib.models.checks import check_depth, check_positive
 from residual_lib.models.registry import register_model
-from residual_lib.nn import create_activation, create_norm, initialise_, two_layers
+from residual_lib.nn import (
+    DropPath,
+    create_activation,
+    create_norm,
+    drop_paths,
+    initialise_,
+    two_layers,
+)
 from residual_lib.residual import Residual, add, branch_only
 
 _CONV: dict[int, type[nn.Conv1d] | type[nn.Conv2d]] = {1: nn.Conv1d, 2: nn.Conv2d}
@@ -34,6 +41,10 @@ class ConvNet(nn.Module):
         norm_layer: ``"batch"``, ``"layer"`` or None, after each convolution.
         init: name of the initialisation, see `residual_lib.nn.initialise_`.
         skip: True for the residual network.
+        drop_path_rate: stochastic depth: the probability of leaving the last branch out; those
+            before it rise to it in a straight line from 0. See `residual_lib.nn.DropPath`.
+        drop_path_per: who draws: each ``"example"``, or once a ``"batch"``, where a branch that is
+            left out isn't computed.
 
     Raises:
         ValueError: an argument is out of its range; the message names it.
@@ -51,6 +62,8 @@ class ConvNet(nn.Module):
         norm_layer: str | None = "batch",
         init: str = "he",
         skip: bool = False,
+        drop_path_rate: float = 0.0,
+        drop_path_per: str = "example",
     ) -> None:
         super().__init__()
         if dims not in _CONV:
@@ -68,13 +81,14 @@ class ConvNet(nn.Module):
         def activate() -> nn.Module:
             return create_activation(activation)
 
-        def block() -> Residual:
+        def block(drop: DropPath | None) -> Residual:
             branch = two_layers(lambda: conv(width), norm, activate)
-            return Residual(branch, merge=merge, after=activate())
+            return Residual(branch, scale=drop, merge=merge, after=activate())
 
         merge = add if skip else branch_only
         self.stem = nn.Sequential(OrderedDict(layer=conv(in_chans), norm=norm(), act=activate()))
-        self.blocks = nn.Sequential(*(block() for _ in range(blocks)))
+        drops = drop_paths(drop_path_rate, blocks, drop_path_per)
+        self.blocks = nn.Sequential(*map(block, drops))
         self.head = nn.Linear(width, num_classes)
         initialise_(self, init, activation=activation)
 

@@ -38,7 +38,7 @@ class GPT(nn.Module):
         dropout: probability, in training; also of the embeddings' sum. GPT-2 was trained with 0.1.
         bias: whether linear layers and LayerNorms have one.
         pre_norm: as in GPT-2; False is the order of Vaswani et al. 2017 and of the first GPT.
-        skip, mlp_ratio, activation, norm_layer, init: see `Transformer`.
+        drop_path_rate, skip, mlp_ratio, activation, norm_layer, init: see `Transformer`.
 
     Raises:
         ValueError: an argument is out of its range; the message names it.
@@ -53,6 +53,7 @@ class GPT(nn.Module):
         n_embd: int = 768,
         *,
         dropout: float = 0.0,
+        drop_path_rate: float = 0.0,
         bias: bool = True,
         pre_norm: bool = True,
         skip: bool = True,
@@ -79,6 +80,7 @@ class GPT(nn.Module):
             norm_layer=norm_layer,
             norm_eps=1e-5,
             dropout=dropout,
+            drop_path_rate=drop_path_rate,
             bias=bias,
         )
         norm = create_layer_norm(norm_layer, n_embd, bias=bias)

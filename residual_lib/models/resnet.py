@@ -21,7 +21,7 @@ from residual_lib.nn import (
     create_conv,
     create_norm,
     create_shortcut,
-    drop_path_rates,
+    drop_paths,
     in_order,
     initialise_,
 )
@@ -68,6 +68,8 @@ class ResNet(nn.Module):
             block starts as its shortcut (Goyal et al. 2017, arXiv 1706.02677, section 5.1).
         drop_path_rate: stochastic depth: the probability of leaving the last branch out; those
             before it rise to it in a straight line from 0. See `residual_lib.nn.DropPath`.
+        drop_path_per: who draws: each ``"example"``, or once a ``"batch"``, where a branch that is
+            left out isn't computed.
         init: name of the initialisation, see `residual_lib.nn.initialise_`.
 
     Raises:
@@ -93,6 +95,7 @@ class ResNet(nn.Module):
         norm_layer: str | None = "batch",
         zero_init_residual: bool = False,
         drop_path_rate: float = 0.0,
+        drop_path_per: str = "example",
         init: str = "he",
     ) -> None:
         super().__init__()
@@ -107,8 +110,6 @@ class ResNet(nn.Module):
             raise ValueError(f"stem must be one of {list(STEMS)}, got {stem!r}")
         if dims not in CONVOLUTIONS:
             raise ValueError(f"dims must be 1 or 2, got {dims!r}")
-        if not 0 <= drop_path_rate < 1:
-            raise ValueError(f"drop_path_rate must be from 0 to below 1, got {drop_path_rate!r}")
 
         def conv(inputs: int, outputs: int, size: int, stride: int = 1) -> nn.Module:
             # BatchNorm subtracts any constant, so a bias before it would do nothing.
@@ -140,7 +141,9 @@ class ResNet(nn.Module):
                 parts["pool"] = _MAX_POOL[dims](3, stride=2, padding=1)
             return nn.Sequential(parts)
 
-        def make_block(inputs: int, inner: int, stride: int, drop: float, place: str) -> nn.Module:
+        def make_block(
+            inputs: int, inner: int, stride: int, drop: DropPath | None, place: str
+        ) -> nn.Module:
             outputs = inner * EXPANSION[block]
             if block == "basic":
                 channels = [inputs, inner, outputs]
@@ -165,8 +168,8 @@ class ResNet(nn.Module):
                 norm_layer=norm_layer if ends_normalised else None,
                 **(shortcut_args or {}),
             )
-            if drop:
-                slots["scale"] = DropPath(drop, scale=slots.get("scale"))
+            if drop is not None:
+                drop.scale, slots["scale"] = slots.get("scale"), drop
             if not skip:
                 slots["merge"] = branch_only
             inside = place == "inside a stage"
@@ -177,7 +180,7 @@ class ResNet(nn.Module):
                 return nn.Sequential(OrderedDict({**parts.lead, "block": residual}))
             return residual
 
-        rates = drop_path_rates(drop_path_rate, sum(blocks))
+        drops = drop_paths(drop_path_rate, sum(blocks), drop_path_per)
         channels = width
         stages = []
         self.stem = make_stem()
@@ -189,7 +192,7 @@ class ResNet(nn.Module):
                 if index == 0:
                     place = "first of a stage" if number else "first of all"
                 stride = 2 if number and index == 0 else 1
-                stage.append(make_block(channels, inner, stride, rates.pop(0), place))
+                stage.append(make_block(channels, inner, stride, drops.pop(0), place))
                 channels = inner * EXPANSION[block]
             stages.append(nn.Sequential(*stage))
         self.stages = nn.Sequential(*stages)

@@ -15,7 +15,15 @@ from torch import Tensor, nn
 
 from residual_lib.models.checks import check_positive
 from residual_lib.models.registry import register_model
-from residual_lib.nn import SCHEMES, Attention, attending, create_activation, initialise_
+from residual_lib.nn import (
+    SCHEMES,
+    Attention,
+    DropPath,
+    attending,
+    create_activation,
+    drop_paths,
+    initialise_,
+)
 from residual_lib.residual import Residual, add, branch_only, iter_residuals
 
 INITS = ("gpt2", "bert", *SCHEMES)
@@ -44,6 +52,8 @@ class Transformer(nn.Module):
         norm_eps: what LayerNorm adds to the variance.
         dropout: probability, in training, of dropping an output of a branch, or one position from
             what an attention reads.
+        drop_path_rate: stochastic depth: the probability, in training, of leaving out a branch of
+            the last layer, for each example; rates rise to it in a straight line from 0.
         bias: whether linear layers and LayerNorms have one.
         init: ``"gpt2"``: normal with standard deviation 0.02; that of each branch's last layer is
             divided by the square root of the number of blocks, so that their sum doesn't grow
@@ -69,6 +79,7 @@ class Transformer(nn.Module):
         norm_layer: str | None = "layer",
         norm_eps: float = 1e-5,
         dropout: float = 0.0,
+        drop_path_rate: float = 0.0,
         bias: bool = True,
         init: str = "xavier",
     ) -> None:
@@ -85,6 +96,7 @@ class Transformer(nn.Module):
             norm_layer=norm_layer,
             norm_eps=norm_eps,
             dropout=dropout,
+            drop_path_rate=drop_path_rate,
             bias=bias,
         )
         norm = create_layer_norm(norm_layer, n_embd, eps=norm_eps, bias=bias)
@@ -109,6 +121,7 @@ def transformer_blocks(
     norm_layer: str | None,
     norm_eps: float,
     dropout: float,
+    drop_path_rate: float,
     bias: bool,
 ) -> nn.Sequential:
     """Return `n_layer` layers, each with the blocks ``attn`` and ``mlp``; see `Transformer`.
@@ -122,26 +135,30 @@ def transformer_blocks(
     hidden = int(mlp_ratio * n_embd)
     norm = partial(create_layer_norm, norm_layer, n_embd, eps=norm_eps, bias=bias)
 
-    def block(**parts: nn.Module) -> Residual:
+    def block(drop: DropPath | None, **parts: nn.Module) -> Residual:
         lead = {"norm": norm()} if pre_norm else {}
         branch = nn.Sequential(OrderedDict({**lead, **parts, "drop": nn.Dropout(dropout)}))
         merge = add if skip else branch_only
-        return Residual(branch, merge=merge, after=None if pre_norm else norm())
+        return Residual(branch, scale=drop, merge=merge, after=None if pre_norm else norm())
 
-    def layer() -> nn.Sequential:
+    def layer(*drops: DropPath | None) -> nn.Sequential:
         blocks: OrderedDict[str, nn.Module] = OrderedDict()
         blocks["attn"] = block(
-            attention=Attention(n_embd, n_head, causal=causal, dropout=dropout, bias=bias)
+            drops[0],
+            attention=Attention(n_embd, n_head, causal=causal, dropout=dropout, bias=bias),
         )
         if hidden:
             blocks["mlp"] = block(
+                drops[1],
                 fc=nn.Linear(n_embd, hidden, bias=bias),
                 act=create_activation(activation),
                 proj=nn.Linear(hidden, n_embd, bias=bias),
             )
         return nn.Sequential(blocks)
 
-    return nn.Sequential(*(layer() for _ in range(n_layer)))
+    # As in timm a layer has one rate, and each of its blocks draws for itself.
+    drops = [drop_paths(drop_path_rate, n_layer) for _ in range(2)]
+    return nn.Sequential(*map(layer, *drops))
 
 
 def create_layer_norm(

@@ -5,7 +5,7 @@ from residual_lib.nn.attention import Attention, Cache, attending
 from residual_lib.nn.branches import ORDERS, PREACTIVATIONS, in_order, two_layers
 from residual_lib.nn.channel_attention import EfficientChannelAttention, SqueezeExcitation
 from residual_lib.nn.convolutions import create_conv
-from residual_lib.nn.drop_path import DropPath, drop_path_rates
+from residual_lib.nn.drop_path import DropPath, drop_path_rates, drop_paths
 from residual_lib.nn.initialisations import SCHEMES, initialise_
 from residual_lib.nn.norms import NORMS, create_norm
 from residual_lib.nn.recompute import Recomputed, concatenate_pieces
@@ -46,6 +46,7 @@ __all__ = [
     "create_norm",
     "create_shortcut",
     "drop_path_rates",
+    "drop_paths",
     "in_order",
     "initialise_",
     "projection",

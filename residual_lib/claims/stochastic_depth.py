@@ -1,0 +1,3 @@
+"""What chapter 11 claims about stochastic depth."""
+
+CLAIMS = ()
