@@ -365,7 +365,7 @@ NOISE = Experiment(
     cost=lambda params: 2.0,
 )
 
-_QUICK = {"seeds": 5, "depth": 18, "width": 8, "steps": 200, "batch": 32, "lr": 0.1}
+_QUICK = {"seeds": 5, "depth": 18, "width": 8, "steps": 160, "batch": 32, "lr": 0.1}
 _FULL = {"seeds": 20, "depth": 56, "width": 32, "steps": 4000, "batch": 64, "lr": 0.1}
 
 FEW = Experiment(
@@ -412,7 +412,7 @@ SHORT = Experiment(
             "per": "batch",
             "examples": 898,
         }
-        for depth, steps in ((8, 50), (18, 50), (8, 400))
+        for depth, steps in ((8, 80), (18, 80), (8, 400))
         for rate in (0.0, 0.5)
     },
     run=run_training,
