@@ -75,7 +75,8 @@ def run_steps(params: dict[str, Any], seeds: list[int], settings: Settings) -> p
         x = torch.randn(2, 3, profile["size"], profile["size"])
     computed: list[int] = []
     for _, block in iter_residuals(model):
-        block.branch.register_forward_hook(lambda *_: computed.append(1))  # type: ignore[operator]
+        assert isinstance(block.branch, nn.Module)
+        block.branch.register_forward_hook(lambda *_: computed.append(1))
     for seed in seeds:
         found: list[tuple[int, int, int]] = []
         with torch.random.fork_rng(devices=[]):
