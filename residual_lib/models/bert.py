@@ -46,6 +46,7 @@ class BERT(nn.Module):
         bias: whether linear layers and LayerNorms have one.
         pre_norm: False, as published; True adds a LayerNorm behind the last layer.
         skip, mlp_ratio, activation, norm_layer, scale, deep_norm, init: see `Transformer`.
+        drop_path_rate, skip, mlp_ratio, activation, norm_layer, init: see `Transformer`.
 
     Raises:
         ValueError: an argument is out of its range; the message names it.
@@ -62,6 +63,7 @@ class BERT(nn.Module):
         type_vocab_size: int = 2,
         head: str = "masked",
         dropout: float = 0.0,
+        drop_path_rate: float = 0.0,
         bias: bool = True,
         pre_norm: bool = False,
         skip: bool = True,
@@ -100,6 +102,7 @@ class BERT(nn.Module):
             norm_layer=norm_layer,
             norm_eps=_EPS,
             dropout=dropout,
+            drop_path_rate=drop_path_rate,
             bias=bias,
             scale=scale,
             deep_norm=deep_norm,

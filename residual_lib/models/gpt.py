@@ -39,6 +39,7 @@ class GPT(nn.Module):
         bias: whether linear layers and LayerNorms have one.
         pre_norm: as in GPT-2; False is the order of Vaswani et al. 2017 and of the first GPT.
         skip, mlp_ratio, activation, norm_layer, scale, deep_norm, init: see `Transformer`.
+        drop_path_rate, skip, mlp_ratio, activation, norm_layer, init: see `Transformer`.
 
     Raises:
         ValueError: an argument is out of its range; the message names it.
@@ -53,6 +54,7 @@ class GPT(nn.Module):
         n_embd: int = 768,
         *,
         dropout: float = 0.0,
+        drop_path_rate: float = 0.0,
         bias: bool = True,
         pre_norm: bool = True,
         skip: bool = True,
@@ -81,6 +83,7 @@ class GPT(nn.Module):
             norm_layer=norm_layer,
             norm_eps=1e-5,
             dropout=dropout,
+            drop_path_rate=drop_path_rate,
             bias=bias,
             scale=scale,
             deep_norm=deep_norm,

@@ -15,6 +15,8 @@ from residual_lib.nn import (
     initialise_,
     two_layers,
     zero_branches_,
+    DropPath,
+    drop_paths,
 )
 from residual_lib.residual import Residual, add, branch_only
 
@@ -39,6 +41,10 @@ class MLP(nn.Module):
         scale: name of what stands on each branch, see `residual_lib.nn.create_scale`.
         zero_init_residual: start what comes last in each branch, its normalisation or without one
             its layer, at 0, so that each block starts as the identity.
+        drop_path_rate: stochastic depth: the probability of leaving the last branch out; those
+            before it rise to it in a straight line from 0. See `residual_lib.nn.DropPath`.
+        drop_path_per: who draws: each ``"example"``, or once a ``"batch"``, where a branch that is
+            left out isn't computed.
 
     Raises:
         ValueError: an argument is out of its range; the message names it.
@@ -57,6 +63,8 @@ class MLP(nn.Module):
         skip: bool = False,
         scale: str | None = None,
         zero_init_residual: bool = False,
+        drop_path_rate: float = 0.0,
+        drop_path_per: str = "example",
     ) -> None:
         super().__init__()
         check_positive(in_features=in_features, num_classes=num_classes, width=width)
@@ -73,16 +81,18 @@ class MLP(nn.Module):
         def activate() -> nn.Module:
             return create_activation(activation)
 
-        def block() -> Residual:
+        def block(drop: DropPath | None) -> Residual:
             branch = two_layers(lambda: linear(width), norm, activate)
             part = create_scale(scale, blocks=blocks, channels=width)
             return Residual(branch, scale=part, merge=merge, after=activate())
+            return Residual(branch, scale=drop, merge=merge, after=activate())
 
         merge = add if skip else branch_only
         self.stem = nn.Sequential(
             OrderedDict(layer=linear(in_features), norm=norm(), act=activate())
         )
-        self.blocks = nn.Sequential(*(block() for _ in range(blocks)))
+        drops = drop_paths(drop_path_rate, blocks, drop_path_per)
+        self.blocks = nn.Sequential(*map(block, drops))
         self.head = nn.Linear(width, num_classes)
         initialise_(self, init, activation=activation)
         if zero_init_residual:

@@ -24,7 +24,7 @@ from residual_lib.nn import (
     create_conv,
     create_norm,
     create_shortcut,
-    drop_path_rates,
+    drop_paths,
     in_order,
     initialise_,
     zero_branches_,
@@ -74,6 +74,8 @@ class ResNet(nn.Module):
             block starts as its shortcut (Goyal et al. 2017, arXiv 1706.02677, section 5.1).
         drop_path_rate: stochastic depth: the probability of leaving the last branch out; those
             before it rise to it in a straight line from 0. See `residual_lib.nn.DropPath`.
+        drop_path_per: who draws: each ``"example"``, or once a ``"batch"``, where a branch that is
+            left out isn't computed.
         init: name of the initialisation, see `residual_lib.nn.initialise_`.
 
     Raises:
@@ -102,6 +104,7 @@ class ResNet(nn.Module):
         channel_attention: str | None = None,
         reduction: int = 16,
         attention_place: str = "standard",
+        drop_path_per: str = "example",
         init: str = "he",
     ) -> None:
         super().__init__()
@@ -165,7 +168,9 @@ class ResNet(nn.Module):
                 parts["pool"] = _MAX_POOL[dims](3, stride=2, padding=1)
             return nn.Sequential(parts)
 
-        def make_block(inputs: int, inner: int, stride: int, drop: float, place: str) -> nn.Module:
+        def make_block(
+            inputs: int, inner: int, stride: int, drop: DropPath | None, place: str
+        ) -> nn.Module:
             outputs = inner * EXPANSION[block]
             if block == "basic":
                 channels = [inputs, inner, outputs]
@@ -196,6 +201,8 @@ class ResNet(nn.Module):
                     slots[slot] = gated
             if drop:
                 slots["scale"] = DropPath(drop, scale=slots.get("scale"))
+            if drop is not None:
+                drop.scale, slots["scale"] = slots.get("scale"), drop
             if not skip:
                 slots["merge"] = branch_only
             inside = place == "inside a stage"
@@ -215,7 +222,7 @@ class ResNet(nn.Module):
                 return nn.Sequential(OrderedDict({**parts.lead, "block": residual}))
             return residual
 
-        rates = drop_path_rates(drop_path_rate, sum(blocks))
+        drops = drop_paths(drop_path_rate, sum(blocks), drop_path_per)
         channels = width
         stages = []
         self.stem = make_stem()
@@ -227,7 +234,7 @@ class ResNet(nn.Module):
                 if index == 0:
                     place = "first of a stage" if number else "first of all"
                 stride = 2 if number and index == 0 else 1
-                stage.append(make_block(channels, inner, stride, rates.pop(0), place))
+                stage.append(make_block(channels, inner, stride, drops.pop(0), place))
                 channels = inner * EXPANSION[block]
             stages.append(nn.Sequential(*stage))
         self.stages = nn.Sequential(*stages)

@@ -23,6 +23,8 @@ from residual_lib.nn import (
     attending,
     create_activation,
     create_scale,
+    DropPath,
+    drop_paths,
     initialise_,
 )
 from residual_lib.residual import Residual, add, branch_only, iter_residuals
@@ -53,6 +55,8 @@ class Transformer(nn.Module):
         norm_eps: what LayerNorm adds to the variance.
         dropout: probability, in training, of dropping an output of a branch, or one position from
             what an attention reads.
+        drop_path_rate: stochastic depth: the probability, in training, of leaving out a branch of
+            the last layer, for each example; rates rise to it in a straight line from 0.
         bias: whether linear layers and LayerNorms have one.
         scale: name of what stands on each branch, see `residual_lib.nn.create_scale`.
         deep_norm: for post-LN: LN(a x + F(x)) with the constant a on the shortcut, and smaller
@@ -82,6 +86,7 @@ class Transformer(nn.Module):
         norm_layer: str | None = "layer",
         norm_eps: float = 1e-5,
         dropout: float = 0.0,
+        drop_path_rate: float = 0.0,
         bias: bool = True,
         scale: str | None = None,
         deep_norm: bool = False,
@@ -100,6 +105,7 @@ class Transformer(nn.Module):
             norm_layer=norm_layer,
             norm_eps=norm_eps,
             dropout=dropout,
+            drop_path_rate=drop_path_rate,
             bias=bias,
             scale=scale,
             deep_norm=deep_norm,
@@ -126,6 +132,7 @@ def transformer_blocks(
     norm_layer: str | None,
     norm_eps: float,
     dropout: float,
+    drop_path_rate: float,
     bias: bool,
     scale: str | None = None,
     deep_norm: bool = False,
@@ -146,7 +153,7 @@ def transformer_blocks(
     alpha, _ = deep_norm_constants(n_layer)
     norm = partial(create_layer_norm, norm_layer, n_embd, eps=norm_eps, bias=bias)
 
-    def block(**parts: nn.Module) -> Residual:
+    def block(drop: DropPath | None, **parts: nn.Module) -> Residual:
         lead = {"norm": norm()} if pre_norm else {}
         branch = nn.Sequential(OrderedDict({**lead, **parts, "drop": nn.Dropout(dropout)}))
         merge = add if skip else branch_only
@@ -157,21 +164,26 @@ def transformer_blocks(
             merge=merge,
             after=None if pre_norm else norm(),
         )
+        return Residual(branch, scale=drop, merge=merge, after=None if pre_norm else norm())
 
-    def layer() -> nn.Sequential:
+    def layer(*drops: DropPath | None) -> nn.Sequential:
         blocks: OrderedDict[str, nn.Module] = OrderedDict()
         blocks["attn"] = block(
-            attention=Attention(n_embd, n_head, causal=causal, dropout=dropout, bias=bias)
+            drops[0],
+            attention=Attention(n_embd, n_head, causal=causal, dropout=dropout, bias=bias),
         )
         if hidden:
             blocks["mlp"] = block(
+                drops[1],
                 fc=nn.Linear(n_embd, hidden, bias=bias),
                 act=create_activation(activation),
                 proj=nn.Linear(hidden, n_embd, bias=bias),
             )
         return nn.Sequential(blocks)
 
-    return nn.Sequential(*(layer() for _ in range(n_layer)))
+    # As in timm a layer has one rate, and each of its blocks draws for itself.
+    drops = [drop_paths(drop_path_rate, n_layer) for _ in range(2)]
+    return nn.Sequential(*map(layer, *drops))
 
 
 def create_layer_norm(

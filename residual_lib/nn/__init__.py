@@ -7,6 +7,8 @@ from residual_lib.nn.channel_attention import EfficientChannelAttention, Squeeze
 from residual_lib.nn.convolutions import create_conv
 from residual_lib.nn.drop_path import DropPath, drop_path_rates
 from residual_lib.nn.initialisations import SCHEMES, initialise_, zero_branches_
+from residual_lib.nn.drop_path import DropPath, drop_path_rates, drop_paths
+from residual_lib.nn.initialisations import SCHEMES, initialise_
 from residual_lib.nn.norms import NORMS, create_norm
 from residual_lib.nn.recompute import Recomputed, concatenate_pieces
 from residual_lib.nn.scales import SCALES, LearnedScale, Scale, create_scale
@@ -48,6 +50,7 @@ __all__ = [
     "create_scale",
     "create_shortcut",
     "drop_path_rates",
+    "drop_paths",
     "in_order",
     "initialise_",
     "projection",

@@ -110,6 +110,28 @@ def drop_path_rates(rate: float, blocks: int) -> list[float]:
     return [_checked(rate) * index / max(1, blocks - 1) for index in range(blocks)]
 
 
+def drop_paths(
+    drop_path_rate: float, blocks: int, drop_path_per: str = "example"
+) -> list[DropPath | None]:
+    """A `DropPath` for each block of a model, with `drop_path_rates`; None where nothing drops.
+
+    Args:
+        drop_path_rate: of the last block, 0 up to but not including 1.
+        blocks: how many; there may be none.
+        drop_path_per: ``"example"`` or ``"batch"``.
+
+    Raises:
+        ValueError: an argument is out of its range; the message names it.
+    """
+    try:
+        rates = drop_path_rates(drop_path_rate, max(1, blocks))[:blocks]
+    except ValueError as error:
+        raise ValueError(f"drop_path_{error}") from None
+    if drop_path_per not in PER:
+        raise ValueError(f"drop_path_per must be one of {list(PER)}, got {drop_path_per!r}")
+    return [DropPath(rate, per=drop_path_per) if rate else None for rate in rates]
+
+
 def _checked(rate: float) -> float:
     if isinstance(rate, bool) or not isinstance(rate, (int, float)) or not 0 <= rate < 1:
         raise ValueError(f"rate must be from 0 to below 1, got {rate!r}")

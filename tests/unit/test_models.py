@@ -144,3 +144,48 @@ def test_dims_are_checked():
 def test_a_name_is_registered_once():
     with pytest.raises(ValueError, match="'plain_mlp', which is registered already"):
         register_model("plain_mlp", torch.nn.Identity)
+
+
+# --- stochastic depth -------------------------------------------------------------------------
+
+DROPPING = {
+    "residual_mlp": {"depth": 8, "width": 8},
+    "residual_conv1d": {"depth": 8, "width": 4},
+    "small_resnet1d": {"width": 4},
+    "transformer_encoder": {"n_layer": 3, "n_head": 2, "n_embd": 8},
+    "small_gpt": {"n_layer": 3},
+    "small_bert": {"n_layer": 3},
+}
+
+
+@pytest.mark.parametrize("name", DROPPING)
+def test_drop_path_rate_of_each_family(name):
+    """The last branch has the rate, the first none, and no weight gets another name or value."""
+    models = []
+    for rate in (0.0, 0.4):
+        torch.manual_seed(0)
+        models.append(create_model(name, **DROPPING[name], drop_path_rate=rate))
+    plain, dropping = (model.state_dict() for model in models)
+    assert list(plain) == list(dropping)
+    assert all(torch.equal(plain[key], dropping[key]) for key in plain)
+    assert all(block.scale is None for _, block in iter_residuals(models[0]))
+    scales = [block.scale for _, block in iter_residuals(models[1])]
+    rates = [0 if scale is None else scale.rate for scale in scales]
+    assert rates[0] == 0
+    assert rates[-1] == pytest.approx(0.4)
+    assert sorted(set(rates)) == pytest.approx([0, 0.2, 0.4])
+    with pytest.raises(ValueError, match=r"drop_path_rate must be .* got 1\.5"):
+        create_model(name, **DROPPING[name], drop_path_rate=1.5)
+
+
+@pytest.mark.parametrize("name", ["residual_mlp", "residual_conv1d", "small_resnet1d"])
+def test_drop_path_per_batch(name):
+    model = create_model(name, **DROPPING[name], drop_path_rate=0.4, drop_path_per="batch")
+    scales = [block.scale for _, block in iter_residuals(model)]
+    assert {scale.per for scale in scales if scale is not None} == {"batch"}
+    with pytest.raises(ValueError, match=r"drop_path_per must be one of .* got 'pixel'"):
+        create_model(name, **DROPPING[name], drop_path_per="pixel")
+
+
+def test_a_net_without_blocks_drops_nothing():
+    assert len(create_model("residual_mlp", depth=2, drop_path_rate=0.5).blocks) == 0

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -196,3 +199,43 @@ def test_kernel_sizes_are_the_authors(channels, size):
 def test_wrong_arguments_are_named(call, error, message):
     with pytest.raises(error, match=message):
         call()
+
+
+# --- compiled ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("per", ["example", "batch"])
+def test_drops_compile_to_the_same_function(per):
+    """The eager backend traces as any would. A branch that may be left out parts the graph."""
+    torch.manual_seed(0)
+    block = Residual(nn.Linear(3, 3), scale=DropPath(0.5, per=per))
+    x = torch.randn(5, 3)
+    torch.compiler.reset()
+    compiled = torch.compile(block, backend="eager", fullgraph=per == "example")
+    for seed in range(6):
+        outputs = []
+        for form in (compiled, block):
+            torch.manual_seed(seed)
+            outputs.append(form(x))
+        assert torch.equal(*outputs)
+    block.eval()
+    assert torch.equal(compiled(x), block(x))
+
+
+def test_a_compiled_block_leaves_its_branch_out():
+    compiler = os.environ.get("CXX", "g++")
+    if shutil.which(compiler) is None:
+        pytest.skip(f"torch.compile needs a C++ compiler; {compiler} isn't here")
+    torch.manual_seed(0)
+    block = Residual(nn.Linear(3, 3), scale=DropPath(0.5, per="batch"))
+    x = torch.randn(5, 3)
+    torch.compiler.reset()
+    compiled = torch.compile(block)
+    kept = x + 2 * block.branch(x)
+    outputs = [compiled(x) for _ in range(30)]
+    dropped = [torch.equal(y, x) for y in outputs]
+    assert 0 < sum(dropped) < 30
+    for y, left_out in zip(outputs, dropped, strict=True):
+        assert left_out or torch.allclose(y, kept, atol=1e-5)
+    next(y for y, left_out in zip(outputs, dropped, strict=True) if not left_out).sum().backward()
+    assert block.branch.weight.grad.abs().sum() > 0
