@@ -9,6 +9,7 @@ from residual_lib.nn.drop_path import DropPath, drop_path_rates
 from residual_lib.nn.initialisations import SCHEMES, initialise_
 from residual_lib.nn.norms import NORMS, create_norm
 from residual_lib.nn.recompute import Recomputed, concatenate_pieces
+from residual_lib.nn.reversible import Coupling, Reversible
 from residual_lib.nn.scales import LearnedScale, Scale
 from residual_lib.nn.shortcuts import (
     SHORTCUTS,
@@ -19,6 +20,7 @@ from residual_lib.nn.shortcuts import (
     create_shortcut,
     projection,
 )
+from residual_lib.nn.tailored import TailoredReLU, cosine_after, tailored_slope
 
 __all__ = [
     "ACTIVATIONS",
@@ -29,6 +31,7 @@ __all__ = [
     "SHORTCUTS",
     "Attention",
     "Cache",
+    "Coupling",
     "DropPath",
     "EfficientChannelAttention",
     "Gate",
@@ -36,11 +39,14 @@ __all__ = [
     "LearnedScale",
     "PadShortcut",
     "Recomputed",
+    "Reversible",
     "Scale",
     "ShortcutGate",
     "SqueezeExcitation",
+    "TailoredReLU",
     "attending",
     "concatenate_pieces",
+    "cosine_after",
     "create_activation",
     "create_conv",
     "create_norm",
@@ -49,5 +55,6 @@ __all__ = [
     "in_order",
     "initialise_",
     "projection",
+    "tailored_slope",
     "two_layers",
 ]
