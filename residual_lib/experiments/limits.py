@@ -21,6 +21,7 @@ from torch.utils.flop_counter import flop_registry
 
 from residual_lib import data
 from residual_lib.experiments import Experiment, Settings, mark_diverged
+from residual_lib.experiments.degradation import folded as folded_pixels
 from residual_lib.models import create_model
 from residual_lib.models.repvgg import fold
 from residual_lib.nn import Reversible, Scale, TailoredReLU, initialise_, tailored_slope
@@ -139,7 +140,7 @@ def run_depths(params: dict[str, Any], seeds: list[int], settings: Settings) -> 
             pd.DataFrame({"seed": seed, "metric": "cosine", "layer": layers, "value": values})
         )
         if params["kind"].startswith("residual") and model is not None:
-            error = evaluate(in_half_steps(model), digits)["test_error"]
+            error = evaluate(in_half_steps(model), digits, "test")["error"]
             rows.append(pd.DataFrame([(seed, 0, "half_steps", error)], columns=COLUMNS))
     table = pd.concat(rows, ignore_index=True)
     return mark_diverged(table.fillna({"step": 0}), training.diverged)
@@ -149,27 +150,29 @@ def run_depths(params: dict[str, Any], seeds: list[int], settings: Settings) -> 
 
 
 def run_branches(params: dict[str, Any], seeds: list[int], settings: Settings) -> pd.DataFrame:
-    """Train RepVGG on MNIST-1D with some of its branches, and fold it.
+    """Train RepVGG on the digits with some of its branches, and fold it.
 
     Metrics: ``"train_error"``, ``"test_error"``; ``"difference"``, the largest between the logits
     of the trained net and those of the folded one, over the test set, over the largest logit;
     ``"folded_error"``; ``"parameters"`` and ``"folded_parameters"``.
     """
     profile = settings.profile
-    signals = data.load("mnist1d", num_samples=profile["samples"])
+    digits = folded_pixels(data.load("digits"), profile["fold"])
     build = partial(
         create_model,
-        "small_repvgg1d",
+        "small_repvgg2d",
+        in_chans=digits.x_train.shape[1],
         widths=(profile["width"],) * 2,
         num_blocks=(profile["blocks"],),
         branches=params["branches"],
     )
     training = train(
         build,
-        signals,
+        digits,
         seeds,
         steps=profile["steps"],
         batch_size=32,
+        optimizer="adamw",
         lr=profile["lr"],
         device=settings.device,
         progress=settings.progress,
@@ -181,10 +184,10 @@ def run_branches(params: dict[str, Any], seeds: list[int], settings: Settings) -
             continue
         folded = fold(model)
         with torch.no_grad():
-            logits, again = model(signals.x_test), folded(signals.x_test)
+            logits, again = model(digits.x_test), folded(digits.x_test)
         found = {
             "difference": ((logits - again).abs().max() / logits.abs().max()).item(),
-            "folded_error": evaluate(folded, signals)["test_error"],
+            "folded_error": evaluate(folded, digits, "test")["error"],
             "parameters": sum(p.numel() for p in model.parameters()),
             "folded_parameters": sum(p.numel() for p in folded.parameters()),
         }
@@ -224,11 +227,6 @@ def chain(kind: str, layers: int, width: int, skip: bool) -> nn.Sequential:
         row = [part for shape in shapes for part in (conv(*shape), act())]
         parts += [Residual(nn.Sequential(*row[:-1]), after=row[-1])] if skip else row
     return nn.Sequential(*parts)
-
-
-def flat(model: nn.Module) -> nn.Sequential:
-    """The layers of a net that is one chain, without the containers that hold their input."""
-    return nn.Sequential(*(part for part in model.modules() if not list(part.children())))
 
 
 def coupled(blocks: int, width: int, recompute: bool) -> nn.Sequential:
@@ -446,7 +444,11 @@ WITHOUT = Experiment(
     chapter=15,
     title="Fully connected nets on the digits: depth x skip, plain, careful initialisation",
     variants={
-        **{f"{kind}-{depth}": {"kind": kind, "depth": depth} for kind in KINDS for depth in DEPTHS},
+        **{
+            f"{kind}-{depth}": {"kind": kind, "depth": depth}
+            for kind in KINDS
+            for depth in (DEPTHS if kind != "tanh" else DEPTHS[-1:])
+        },
         **{
             f"residual, unscaled-{depth}": {"kind": "residual, unscaled", "depth": depth}
             for depth in DEPTHS[:2]
@@ -454,7 +456,7 @@ WITHOUT = Experiment(
     },
     run=run_depths,
     profiles={
-        "quick": {"seeds": 5, "steps": 200, "width": 64, "lr": 1e-3},
+        "quick": {"seeds": 5, "steps": 150, "width": 64, "lr": 1e-3},
         "full": {"seeds": 20, "steps": 3000, "width": 256, "lr": 3e-4},
     },
     cost=lambda params: 0.06 * params["depth"],
@@ -463,7 +465,7 @@ WITHOUT = Experiment(
 BRANCHES = Experiment(
     name="folded_branches",
     chapter=15,
-    title="RepVGG on MNIST-1D, with its branches and without, then folded",
+    title="RepVGG on the digits, with its branches and without, then folded",
     variants={
         "both": {"branches": ["identity", "1x1"]},
         "identity": {"branches": ["identity"]},
@@ -471,22 +473,8 @@ BRANCHES = Experiment(
     },
     run=run_branches,
     profiles={
-        "quick": {
-            "seeds": 5,
-            "samples": 2500,
-            "steps": 150,
-            "width": 8,
-            "blocks": 18,
-            "lr": 0.1,
-        },
-        "full": {
-            "seeds": 10,
-            "samples": 5000,
-            "steps": 4000,
-            "width": 16,
-            "blocks": 30,
-            "lr": 0.1,
-        },
+        "quick": {"seeds": 5, "fold": 2, "steps": 100, "width": 8, "blocks": 18, "lr": 0.03},
+        "full": {"seeds": 10, "fold": 1, "steps": 2000, "width": 16, "blocks": 26, "lr": 0.01},
     },
     cost=lambda params: 3.0 + 2.0 * len(params["branches"]),
 )

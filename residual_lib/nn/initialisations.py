@@ -29,7 +29,7 @@ def initialise_(model: nn.Module, scheme: str = "he", *, activation: str = "relu
               the ReLU, so that the second moment is kept as with ``"he"``;
             - ``"delta_orthogonal"``: the same matrix at the kernel's middle and zeros around it, so
               that a convolution begins as an orthogonal map of every position (Xiao et al. 2018,
-              arXiv 1806.05393, section 3.4); a linear layer is as with ``"orthogonal"``;
+              arXiv 1806.05393); a linear layer is as with ``"orthogonal"``;
             - ``"default"``: leaves what PyTorch drew, biases included.
         activation: name of the activation that follows; only the orthogonal ones look at it.
 
