@@ -488,7 +488,7 @@ INFERENCE = Experiment(
         for block, skip in itertools.product(("basic", "bottleneck"), (False, True))
     },
     run=run_inference,
-    profiles={"quick": {"seeds": 1, "width": 16, "size": 64, "layers": [6, 12, 24, 48]}},
+    profiles={"quick": {"seeds": 5, "width": 16, "size": 64, "layers": [6, 12, 24, 48]}},
 )
 
 REVERSIBLE = Experiment(
@@ -501,7 +501,7 @@ REVERSIBLE = Experiment(
     },
     run=run_training_memory,
     profiles={
-        "quick": {"seeds": 1, "width": 32, "size": 32, "batch": 64, "blocks": [4, 8, 16, 32]}
+        "quick": {"seeds": 5, "width": 32, "size": 32, "batch": 64, "blocks": [4, 8, 16, 32]}
     },
 )
 
