@@ -40,7 +40,7 @@ NONE = "none"
 ROWS = (
     Row("any", "up to 8", "none needed", "BatchNorm, or a good start", "1", "0", ("2.5", "15.1")),
     Row("convolutions", "20 to 56", "identity", "in the branch", "1", "0", ("2.3", "2.4", "5.19")),
-    Row("convolutions", "110", "identity", "before the layers", "1", "0", ("5.18", "5.9")),
+    Row("convolutions", "110", "identity", "before the layers", "1", "0", ("5.18",)),
     Row("change of shape", ANY, "1×1, after an average", "behind it", "1", "0", ("4.1", "4.7")),
     Row("same shape", ANY, "identity, no factor", "not on it", "1", "0", ("5.13", "6.34")),
     Row("no norm", "32 and more", "identity", NONE, "learned from 0", "0", ("6.10",)),
