@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help install book pdf zip serve run test test-unit test-playground playground-types test-notebooks test-environments test-colab test-site audit lint bench clean
+.PHONY: help install book pdf zip questions serve run test test-unit test-playground playground-types test-notebooks test-environments test-colab test-site audit lint bench clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -61,6 +61,9 @@ pdf: $(READY) book ## print the whole course: _build/html/residual-connections.p
 
 zip: $(READY) pdf ## pack the site for reading without a network: _build/html/residual-connections.zip
 	@$(BIN)/python book/archive.py
+
+questions: $(READY) ## the question bank as files for Anki, Moodle and Canvas: _build/questions
+	@PYTHONPATH=book $(BIN)/python -m builder.quiz.exports _build/questions
 
 test-site: $(READY) zip ## built site: in a real browser
 	@echo "==> site"

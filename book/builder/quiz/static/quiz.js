@@ -1,6 +1,7 @@
 // Quizzes: replies to an answer with the reason that the page already holds, folded away, and keeps
 // the latest answer in this browser. What storage holds may be anything: it is compared with the
-// answers that a question can have, and nothing of it but a number reaches the page.
+// answers that a question can have, and nothing of it but a number reaches the page. A question's
+// form says in `data-answered` how its latest answer was, and forgets it on an event `rl-forget`.
 "use strict";
 {
   const name = (form) => "residual-course.quiz." + form.dataset.quiz;
@@ -83,20 +84,28 @@
     const settle = (form, judged) => {
       show(form, judged);
       if (judged) results.set(form, judged.right);
+      if (results.has(form)) form.dataset.answered = results.get(form) ? "right" : "wrong";
+      else delete form.dataset.answered;
       if (!isMarked(form)) form.querySelector("details").hidden = !results.has(form);
       const right = [...results.values()].filter(Boolean).length;
       quiz.querySelector(".rl-score").textContent = results.size
         ? `${right} of ${forms.length} right, ${results.size} answered.` : "";
-      again.hidden = !results.size;
+      if (again) again.hidden = !results.size;
+    };
+    const restore = (form) => {
+      const before = read(form);
+      const judged = judge(form, before);
+      if (judged) {
+        put(form, before);
+        settle(form, judged);
+      }
     };
 
     for (const form of forms) {
       form.querySelector("fieldset").disabled = false;
       form.querySelector("fieldset > button, .rl-marks").hidden = false;
-      const before = read(form);
-      const judged = judge(form, before);
-      if (judged) put(form, before);
-      settle(form, judged);
+      settle(form);
+      restore(form);
       form.addEventListener("submit", (event) => {
         event.preventDefault();
         const answer = given(form, event.submitter);
@@ -110,17 +119,21 @@
       });
       // A reply belongs to the answer that it was given to.
       form.addEventListener("input", () => show(form));
-    }
-    again.addEventListener("click", () => {
-      results.clear();
-      for (const form of forms) {
+      form.addEventListener("rl-forget", () => {
+        results.delete(form);
         form.reset();
         form.querySelector("details").open = false;
         write(form);
         settle(form);
-      }
+      });
+    }
+    again?.addEventListener("click", () => {
+      for (const form of forms) form.dispatchEvent(new Event("rl-forget"));
       (inputs(forms[0])[0] ?? forms[0].querySelector("summary")).focus();
     });
+    // A question stands on two pages: what was answered on the other one counts here.
+    addEventListener("storage", ({ key }) => forms.filter((form) => key === name(form)).forEach(restore));
+    addEventListener("pageshow", ({ persisted }) => persisted && forms.forEach(restore));
     quiz.querySelector(".rl-without").remove();
   }
 }
