@@ -13,6 +13,7 @@ from residual_lib.models.registry import (
     model_options,
     register_model,
 )
+from residual_lib.models.repvgg import RepVGG
 from residual_lib.models.resnet import ResNet
 from residual_lib.models.transformer import Transformer
 from residual_lib.models.unet import UNet
@@ -24,6 +25,7 @@ __all__ = [
     "ConvNet",
     "DenseNet",
     "RectifierNet",
+    "RepVGG",
     "ResNet",
     "Transformer",
     "UNet",

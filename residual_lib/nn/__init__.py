@@ -12,6 +12,8 @@ from residual_lib.nn.initialisations import SCHEMES, initialise_
 from residual_lib.nn.norms import NORMS, create_norm
 from residual_lib.nn.recompute import Recomputed, concatenate_pieces
 from residual_lib.nn.scales import SCALES, LearnedScale, Scale, create_scale
+from residual_lib.nn.reversible import Coupling, Reversible
+from residual_lib.nn.scales import LearnedScale, Scale
 from residual_lib.nn.shortcuts import (
     SHORTCUTS,
     Gate,
@@ -21,6 +23,7 @@ from residual_lib.nn.shortcuts import (
     create_shortcut,
     projection,
 )
+from residual_lib.nn.tailored import TailoredReLU, cosine_after, tailored_slope
 
 __all__ = [
     "ACTIVATIONS",
@@ -32,6 +35,7 @@ __all__ = [
     "SHORTCUTS",
     "Attention",
     "Cache",
+    "Coupling",
     "DropPath",
     "EfficientChannelAttention",
     "Gate",
@@ -39,11 +43,14 @@ __all__ = [
     "LearnedScale",
     "PadShortcut",
     "Recomputed",
+    "Reversible",
     "Scale",
     "ShortcutGate",
     "SqueezeExcitation",
+    "TailoredReLU",
     "attending",
     "concatenate_pieces",
+    "cosine_after",
     "create_activation",
     "create_conv",
     "create_norm",
@@ -54,6 +61,7 @@ __all__ = [
     "in_order",
     "initialise_",
     "projection",
+    "tailored_slope",
     "two_layers",
     "zero_branches_",
 ]

@@ -7,11 +7,13 @@ in v alone, except the orthogonal one, which fixes the singular values and not o
 
 from __future__ import annotations
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from residual_lib.residual import iter_residuals
 
 SCHEMES = ("default", "naive", "xavier", "he", "orthogonal")
+SCHEMES = ("default", "naive", "xavier", "he", "orthogonal", "delta_orthogonal")
 
 
 def initialise_(model: nn.Module, scheme: str = "he", *, activation: str = "relu") -> nn.Module:
@@ -28,8 +30,11 @@ def initialise_(model: nn.Module, scheme: str = "he", *, activation: str = "relu
             - ``"he"``: normal, variance 2 / n_in (He et al. 2015, arXiv 1502.01852, eq. 10);
             - ``"orthogonal"``: rows or columns orthonormal (Saxe et al. 2014), times sqrt(2) for
               the ReLU, so that the second moment is kept as with ``"he"``;
+            - ``"delta_orthogonal"``: the same matrix at the kernel's middle and zeros around it, so
+              that a convolution begins as an orthogonal map of every position (Xiao et al. 2018,
+              arXiv 1806.05393); a linear layer is as with ``"orthogonal"``;
             - ``"default"``: leaves what PyTorch drew, biases included.
-        activation: name of the activation that follows; only ``"orthogonal"`` looks at it.
+        activation: name of the activation that follows; only the orthogonal ones look at it.
 
     Returns:
         `model` itself.
@@ -56,7 +61,9 @@ def initialise_(model: nn.Module, scheme: str = "he", *, activation: str = "relu
             elif scheme == "he":
                 nn.init.kaiming_normal_(weight, nonlinearity="relu")
             else:
-                nn.init.orthogonal_(weight, gain=2**0.5 if activation == "relu" else 1.0)
+                gain = 2**0.5 if activation == "relu" else 1.0
+                middle = _middle_(weight) if scheme == "delta_orthogonal" else weight
+                nn.init.orthogonal_(middle, gain=gain)
         if layer.bias is not None:
             nn.init.zeros_(layer.bias)
     return model
@@ -77,3 +84,10 @@ def zero_branches_(model: nn.Module) -> nn.Module:
             for parameter in last.parameters():
                 nn.init.zeros_(parameter)
     return model
+@torch.no_grad()
+def _middle_(weight: Tensor) -> Tensor:
+    """Set a kernel to zero, and return a view of the matrix (out, in) at its middle."""
+    weight.zero_()
+    for size in weight.shape[2:]:
+        weight = weight.select(2, size // 2)
+    return weight.detach()

@@ -50,6 +50,24 @@ def peak_memory(model: nn.Module, x: Tensor) -> int:
     return ledger.most
 
 
+@torch.no_grad()
+def inference_memory(model: nn.Module, x: Tensor) -> int:
+    """The most bytes at any moment of a forward pass in evaluation mode, besides what was there.
+
+    Nothing is kept for a backward pass: what is there is what something still has to read. Input,
+    parameters and buffers don't count. The model is left in the mode that it was in.
+    """
+    before = {_key(tensor.untyped_storage()) for tensor in (x, *_state(model))}
+    modes = {part: part.training for part in model.modules()}
+    try:
+        with _Ledger(before) as ledger:
+            model.eval()(x)
+    finally:
+        for part, mode in modes.items():
+            part.training = mode
+    return ledger.most
+
+
 class _Ledger(TorchDispatchMode):
     """Counts the bytes of the storages that operations make, until they are let go."""
 

@@ -1,0 +1,6 @@
+# hint: it belongs in the bias
+import numpy as np
+
+
+def folded(kernel, mean, variance, scale, shift):
+    return kernel * (scale / np.sqrt(variance))[:, None, None], shift
