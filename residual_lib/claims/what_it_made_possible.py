@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pandas as pd
 
 from residual_lib import published
+from residual_lib.claims import Claim, above, below, between
 
 # --- from table to numbers: published ---------------------------------------------------------
 
@@ -70,6 +73,12 @@ def trainings_apart(table: pd.DataFrame) -> pd.Series:
     rows = table[(table["network"] == "ResNet-50") & (table["protocol"] == "single crop")]
     values = rows[rows["metric"] == "top5"].groupby("seed")["value"]
     return values.max() - values.min()
+
+
+def densenet_behind(table: pd.DataFrame) -> pd.Series:
+    """Top-5 error of DenseNet-201 minus that of a ResNet-101 trained by the same code."""
+    dense = error(table, ("DenseNet-201", "single crop", "Torch"))
+    return dense - error(table, ("ResNet-101", "single crop", "Torch"))
 
 
 def deeper_with_the_order(table: pd.DataFrame) -> pd.Series:
@@ -202,6 +211,14 @@ def one_training(table: pd.DataFrame) -> pd.DataFrame:
     return table[table["training"] == "own"].reset_index(drop=True)
 
 
+def own_code(table: pd.DataFrame) -> pd.DataFrame:
+    """As if the ResNets of one code base had the errors of their authors' first training."""
+    resnet = table["network"] == "ResNet-101"
+    kept = table[~(resnet & (table["training"] == "Torch"))]
+    copies = table[resnet & (table["training"] == "own")].assign(training="Torch")
+    return pd.concat([kept, copies], ignore_index=True)
+
+
 def order_without_effect(table: pd.DataFrame) -> pd.DataFrame:
     """As if pre-activation had the errors of the original order."""
     names = {
@@ -231,3 +248,211 @@ def in_place(old: str, new: str, table: pd.DataFrame) -> pd.DataFrame:
     """The measurements of one tower in the place of another's."""
     copies = table[table["variant"] == new].assign(variant=old)
     return pd.concat([table[table["variant"] != old], copies], ignore_index=True)
+
+
+# --- claims ---------------------------------------------------------------------------------
+
+TABLES = "He et al. 2015, Tables 3 and 4; Simonyan and Zisserman 2014, Tables 3 and 5"
+CLAIMS = (
+    Claim(
+        id="13.1",
+        statement=(
+            "With 10 crops for both, less than 85 % of the famous table's gap from VGG to "
+            "ResNet-152 is left."
+        ),
+        source=TABLES,
+        experiment="protocols",
+        statistic=partial(share_left, "10-crop", "ResNet-152"),
+        holds_if=below(0.85),
+        sabotage=as_famous,
+    ),
+    Claim(
+        id="13.2",
+        statement="With many scales for both, less than 60 % of it is left.",
+        source=TABLES,
+        experiment="protocols",
+        statistic=partial(share_left, "multi-scale", "ResNet-152"),
+        holds_if=below(0.6),
+        sabotage=as_famous,
+    ),
+    Claim(
+        id="13.3",
+        statement="Of the gap from VGG-19 to ResNet-34 more than half is left at many scales.",
+        source="popular",
+        experiment="protocols",
+        statistic=partial(share_left, "multi-scale", "ResNet-34"),
+        holds_if=above(0.5),
+        sabotage=one_protocol,
+    ),
+    Claim(
+        id="13.4",
+        statement=(
+            "With a single crop, one training recipe and batch normalisation in both, less than "
+            "60 % of the gap to ResNet-152 is left."
+        ),
+        source="Hu et al. 2018, Table 2",
+        experiment="protocols",
+        statistic=partial(share_left, "one recipe", "ResNet-152"),
+        holds_if=below(0.6),
+        sabotage=as_famous,
+    ),
+    Claim(
+        id="13.5",
+        statement=(
+            "Many scales instead of 10 crops give ResNet-34 what 118 more layers give it, to "
+            "within 0.1 points."
+        ),
+        source="He et al. 2015, Tables 3 and 4",
+        experiment="protocols",
+        statistic=protocol_against_depth,
+        holds_if=between(-0.1, 0.1),
+        sabotage=one_protocol,
+    ),
+    Claim(
+        id="13.6",
+        statement=(
+            "Four published trainings of ResNet-50 differ by more than 0.6 points of top-5 error "
+            "at a single crop."
+        ),
+        source="four sources, see the table",
+        experiment="protocols",
+        statistic=trainings_apart,
+        holds_if=above(0.6),
+        sabotage=one_training,
+    ),
+    Claim(
+        id="13.7",
+        statement=(
+            "From 152 to 200 layers pre-activation gains over the original order by more than "
+            "0.5 points of top-1 error."
+        ),
+        source="He et al. 2016, Table 5",
+        experiment="protocols",
+        statistic=deeper_with_the_order,
+        holds_if=above(0.5),
+        sabotage=order_without_effect,
+    ),
+    Claim(
+        id="13.8",
+        statement=(
+            "The library's ResNet-50, 101 and 152, with the stride where the paper has it, take "
+            "the published multiply-adds to within 1 %."
+        ),
+        source="Hu et al. 2018, Table 2",
+        experiment="network_costs",
+        statistic=off_the_published,
+        holds_if=below(0.01),
+        sabotage=stride_elsewhere,
+    ),
+    Claim(
+        id="13.9",
+        statement="ResNet-152 takes less than 65 % of the multiply-adds of VGG-19.",
+        source="He et al. 2015, section 3.3",
+        experiment="network_costs",
+        statistic=partial(ratio, "resnet152", "vgg19", "macs"),
+        holds_if=below(0.65),
+    ),
+    Claim(
+        id="13.10",
+        statement=(
+            "Over seven networks, more parameters go with a lower error: the rank correlation is "
+            "below -0.5."
+        ),
+        source="popular",
+        experiment="network_costs",
+        statistic=partial(size_ranks, "parameters"),
+        holds_if=below(-0.5),
+    ),
+    Claim(
+        id="13.11",
+        statement="In one code base DenseNet-201 and ResNet-101 differ by less than 0.2 points.",
+        source="Huang et al. 2017, Table 3; the repository fb.resnet.torch",
+        experiment="protocols",
+        statistic=densenet_behind,
+        holds_if=between(-0.2, 0.2),
+        sabotage=own_code,
+    ),
+    Claim(
+        id="13.12",
+        statement="DenseNet-201 takes less than 60 % of ResNet-101's parameters and multiply-adds.",
+        source="Huang et al. 2017, Figure 3",
+        experiment="network_costs",
+        statistic=partial(costlier, "densenet201", "resnet101"),
+        holds_if=below(0.6),
+    ),
+    Claim(
+        id="13.13",
+        statement=(
+            "With skips 1002 layers learn in 60 steps: the test error is more than 12 points below "
+            "guessing."
+        ),
+        source="ours",
+        experiment="thousand_narrow_layers",
+        statistic=partial(below_guessing, "residual-1002"),
+        holds_if=above(0.12),
+    ),
+    Claim(
+        id="13.14",
+        statement="Without skips they make less than 3 updates before their loss is no number.",
+        source="ours",
+        experiment="thousand_narrow_layers",
+        statistic=partial(updates, "plain-1002"),
+        holds_if=below(3),
+    ),
+    Claim(
+        id="13.15",
+        statement=(
+            "Before training the gradient in the first of 102 layers is over 100,000 times as "
+            "long without skips as with them."
+        ),
+        source="ours",
+        experiment="thousand_narrow_layers",
+        statistic=partial(powers_apart, "plain-102", "residual-102"),
+        holds_if=above(5),
+    ),
+    Claim(
+        id="13.16",
+        statement="With skips it grows by less than a factor of 1000 from 12 layers to 1002.",
+        source="ours",
+        experiment="thousand_narrow_layers",
+        statistic=partial(powers_apart, "residual-1002", "residual-12"),
+        holds_if=below(3),
+        sabotage=partial(in_place, "residual-1002", "plain-102"),
+    ),
+    Claim(
+        id="13.17",
+        statement="At 102 layers the test error is more than 25 points higher without skips.",
+        source="ours",
+        experiment="thousand_narrow_layers",
+        statistic=partial(worse, "plain-102", "residual-102"),
+        holds_if=above(0.25),
+    ),
+    Claim(
+        id="13.18",
+        statement="A thousand layers work: with skips, 1002 have a lower test error than 12.",
+        source="popular",
+        experiment="thousand_narrow_layers",
+        statistic=partial(worse, "residual-1002", "residual-12"),
+        holds_if=below(0),
+    ),
+    Claim(
+        id="13.19",
+        statement="After the same 60 steps their test error is more than 12 points higher.",
+        source="ours",
+        experiment="thousand_narrow_layers",
+        statistic=partial(worse, "residual-1002", "residual-12"),
+        holds_if=above(0.12),
+    ),
+    Claim(
+        id="13.20",
+        statement=(
+            "Without skips and norms, but from weights near the identity, 1002 layers learn: the "
+            "test error is more than 4 points below guessing."
+        ),
+        source="ours, after Xiao et al. 2018",
+        experiment="thousand_narrow_layers",
+        statistic=partial(below_guessing, "near the identity-1002"),
+        holds_if=above(0.04),
+        sabotage=partial(in_place, "near the identity-1002", "plain-1002"),
+    ),
+)
