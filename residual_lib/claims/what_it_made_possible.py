@@ -206,6 +206,12 @@ def one_protocol(table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(value=table["value"].where(~scales, table["value"] + 1.5))
 
 
+def no_gain(table: pd.DataFrame) -> pd.DataFrame:
+    """As if ResNet-34 were no better than VGG-19 at many scales."""
+    rows = (table["network"] == "ResNet-34") & (table["protocol"] == "multi-scale")
+    return table.assign(value=table["value"].where(~(rows & (table["metric"] == "top5")), 7.1))
+
+
 def one_training(table: pd.DataFrame) -> pd.DataFrame:
     """As if only the authors had trained networks."""
     return table[table["training"] == "own"].reset_index(drop=True)
@@ -282,7 +288,7 @@ CLAIMS = (
         experiment="protocols",
         statistic=partial(share_left, "multi-scale", "ResNet-34"),
         holds_if=above(0.5),
-        sabotage=one_protocol,
+        sabotage=no_gain,
     ),
     Claim(
         id="13.4",
@@ -390,6 +396,7 @@ CLAIMS = (
         experiment="thousand_narrow_layers",
         statistic=partial(below_guessing, "residual-1002"),
         holds_if=above(0.12),
+        sabotage=partial(in_place, "residual-1002", "plain-1002"),
     ),
     Claim(
         id="13.14",
