@@ -141,8 +141,8 @@ SINGLE_CROP = {
 def single_crop_errors() -> pd.Series:
     """Published top-5 errors of these networks at a single crop, by the library's name."""
     listed = published.read("imagenet")
-    listed = listed[listed["protocol"] == "single crop"].set_index(["network", "training"])["top5"]
-    return pd.Series({name: listed[entry] for name, entry in SINGLE_CROP.items()})
+    listed = listed[listed["protocol"] == "single crop"].set_index(["network", "training"])
+    return pd.Series({name: listed["top5"][entry] for name, entry in SINGLE_CROP.items()})
 
 
 def size_ranks(metric: str, table: pd.DataFrame) -> pd.Series:
@@ -353,7 +353,7 @@ CLAIMS = (
     Claim(
         id="13.9",
         statement="ResNet-152 takes less than 65 % of the multiply-adds of VGG-19.",
-        source="He et al. 2015, section 3.3",
+        source="He et al. 2015, section 4.1",
         experiment="network_costs",
         statistic=partial(ratio, "resnet152", "vgg19", "macs"),
         holds_if=below(0.65),
