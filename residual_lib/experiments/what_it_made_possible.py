@@ -285,7 +285,7 @@ LADDER = Experiment(
     run=run_ladder,
     profiles={
         "quick": {"seeds": 5, "width": 8, "batch": 64, "steps": 60, "window": 5},
-        "full": {"seeds": 5, "width": 8, "batch": 64, "steps": 2000, "window": 50},
+        "full": {"seeds": 5, "width": 8, "batch": 64, "steps": 300, "window": 10},
     },
     cost=lambda params: 1.0 + 0.015 * params["depth"],
 )
