@@ -441,6 +441,7 @@ CLAIMS = (
         experiment="thousand_narrow_layers",
         statistic=partial(worse, "residual-1002", "residual-12"),
         holds_if=below(0),
+        sabotage=partial(in_place, "residual-1002", "plain-1002"),
     ),
     Claim(
         id="13.19",
