@@ -1,0 +1,7 @@
+# hint: Here they are one
+def macs(layers, size):
+    total = 0
+    for inputs, outputs, kernel, stride in layers:
+        size = -(-size // stride)
+        total += 2 * size**2 * kernel**2 * inputs * outputs
+    return total

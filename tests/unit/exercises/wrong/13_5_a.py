@@ -1,0 +1,3 @@
+# hint: is missing
+def absorbed(weights):
+    return weights
