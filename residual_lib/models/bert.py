@@ -45,8 +45,8 @@ class BERT(nn.Module):
         dropout: probability, in training; also of the embeddings. BERT was trained with 0.1.
         bias: whether linear layers and LayerNorms have one.
         pre_norm: False, as published; True adds a LayerNorm behind the last layer.
-        skip, mlp_ratio, activation, norm_layer, scale, deep_norm, init: see `Transformer`.
-        drop_path_rate, skip, mlp_ratio, activation, norm_layer, init: see `Transformer`.
+        drop_path_rate, skip, mlp_ratio, activation, norm_layer, scale, deep_norm, init: see
+            `Transformer`.
 
     Raises:
         ValueError: an argument is out of its range; the message names it.

@@ -9,14 +9,15 @@ from torch import Tensor, nn
 from residual_lib.models.checks import check_depth, check_positive, check_starts
 from residual_lib.models.registry import register_model
 from residual_lib.nn import (
+    DropPath,
     create_activation,
     create_norm,
     create_scale,
+    drop_paths,
+    dropped,
     initialise_,
     two_layers,
     zero_branches_,
-    DropPath,
-    drop_paths,
 )
 from residual_lib.residual import Residual, add, branch_only
 
@@ -92,8 +93,7 @@ class ConvNet(nn.Module):
         def block(drop: DropPath | None) -> Residual:
             branch = two_layers(lambda: conv(width), norm, activate)
             part = create_scale(scale, blocks=blocks, channels=width)
-            return Residual(branch, scale=part, merge=merge, after=activate())
-            return Residual(branch, scale=drop, merge=merge, after=activate())
+            return Residual(branch, scale=dropped(drop, part), merge=merge, after=activate())
 
         merge = add if skip else branch_only
         self.stem = nn.Sequential(OrderedDict(layer=conv(in_chans), norm=norm(), act=activate()))

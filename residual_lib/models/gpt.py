@@ -38,8 +38,8 @@ class GPT(nn.Module):
         dropout: probability, in training; also of the embeddings' sum. GPT-2 was trained with 0.1.
         bias: whether linear layers and LayerNorms have one.
         pre_norm: as in GPT-2; False is the order of Vaswani et al. 2017 and of the first GPT.
-        skip, mlp_ratio, activation, norm_layer, scale, deep_norm, init: see `Transformer`.
-        drop_path_rate, skip, mlp_ratio, activation, norm_layer, init: see `Transformer`.
+        drop_path_rate, skip, mlp_ratio, activation, norm_layer, scale, deep_norm, init: see
+            `Transformer`.
 
     Raises:
         ValueError: an argument is out of its range; the message names it.

@@ -25,6 +25,7 @@ from residual_lib.nn import (
     create_norm,
     create_shortcut,
     drop_paths,
+    dropped,
     in_order,
     initialise_,
     zero_branches_,
@@ -199,10 +200,8 @@ class ResNet(nn.Module):
                 gated = _chain({slot: slots.get(slot), "attention": attention(outputs, where)})
                 if gated is not None:
                     slots[slot] = gated
-            if drop:
-                slots["scale"] = DropPath(drop, scale=slots.get("scale"))
             if drop is not None:
-                drop.scale, slots["scale"] = slots.get("scale"), drop
+                slots["scale"] = dropped(drop, slots.get("scale"))
             if not skip:
                 slots["merge"] = branch_only
             inside = place == "inside a stage"

@@ -19,12 +19,13 @@ from residual_lib.models.registry import register_model
 from residual_lib.nn import (
     SCHEMES,
     Attention,
+    DropPath,
     Scale,
     attending,
     create_activation,
     create_scale,
-    DropPath,
     drop_paths,
+    dropped,
     initialise_,
 )
 from residual_lib.residual import Residual, add, branch_only, iter_residuals
@@ -156,15 +157,15 @@ def transformer_blocks(
     def block(drop: DropPath | None, **parts: nn.Module) -> Residual:
         lead = {"norm": norm()} if pre_norm else {}
         branch = nn.Sequential(OrderedDict({**lead, **parts, "drop": nn.Dropout(dropout)}))
+        part = create_scale(scale, blocks=blocks, channels=n_embd, axis=-1)
         merge = add if skip else branch_only
         return Residual(
             branch,
             shortcut=Scale(alpha) if deep_norm else None,
-            scale=create_scale(scale, blocks=blocks, channels=n_embd, axis=-1),
+            scale=dropped(drop, part),
             merge=merge,
             after=None if pre_norm else norm(),
         )
-        return Residual(branch, scale=drop, merge=merge, after=None if pre_norm else norm())
 
     def layer(*drops: DropPath | None) -> nn.Sequential:
         blocks: OrderedDict[str, nn.Module] = OrderedDict()

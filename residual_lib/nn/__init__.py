@@ -5,15 +5,12 @@ from residual_lib.nn.attention import Attention, Cache, attending
 from residual_lib.nn.branches import ORDERS, PREACTIVATIONS, in_order, two_layers
 from residual_lib.nn.channel_attention import EfficientChannelAttention, SqueezeExcitation
 from residual_lib.nn.convolutions import create_conv
-from residual_lib.nn.drop_path import DropPath, drop_path_rates
+from residual_lib.nn.drop_path import DropPath, drop_path_rates, drop_paths, dropped
 from residual_lib.nn.initialisations import SCHEMES, initialise_, zero_branches_
-from residual_lib.nn.drop_path import DropPath, drop_path_rates, drop_paths
-from residual_lib.nn.initialisations import SCHEMES, initialise_
 from residual_lib.nn.norms import NORMS, create_norm
 from residual_lib.nn.recompute import Recomputed, concatenate_pieces
-from residual_lib.nn.scales import SCALES, LearnedScale, Scale, create_scale
 from residual_lib.nn.reversible import Coupling, Reversible
-from residual_lib.nn.scales import LearnedScale, Scale
+from residual_lib.nn.scales import SCALES, LearnedScale, Scale, create_scale
 from residual_lib.nn.shortcuts import (
     SHORTCUTS,
     Gate,
@@ -58,6 +55,7 @@ __all__ = [
     "create_shortcut",
     "drop_path_rates",
     "drop_paths",
+    "dropped",
     "in_order",
     "initialise_",
     "projection",

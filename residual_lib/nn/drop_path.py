@@ -132,6 +132,16 @@ def drop_paths(
     return [DropPath(rate, per=drop_path_per) if rate else None for rate in rates]
 
 
+def dropped(
+    drop: DropPath | None, scale: Callable[[Tensor], Tensor] | None
+) -> Callable[[Tensor], Tensor] | None:
+    """What stands in a block's slot `scale` if `drop` may leave the scaled branch out."""
+    if drop is None:
+        return scale
+    drop.scale = scale
+    return drop
+
+
 def _checked(rate: float) -> float:
     if isinstance(rate, bool) or not isinstance(rate, (int, float)) or not 0 <= rate < 1:
         raise ValueError(f"rate must be from 0 to below 1, got {rate!r}")

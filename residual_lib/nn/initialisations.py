@@ -12,7 +12,6 @@ from torch import Tensor, nn
 
 from residual_lib.residual import iter_residuals
 
-SCHEMES = ("default", "naive", "xavier", "he", "orthogonal")
 SCHEMES = ("default", "naive", "xavier", "he", "orthogonal", "delta_orthogonal")
 
 
@@ -84,6 +83,8 @@ def zero_branches_(model: nn.Module) -> nn.Module:
             for parameter in last.parameters():
                 nn.init.zeros_(parameter)
     return model
+
+
 @torch.no_grad()
 def _middle_(weight: Tensor) -> Tensor:
     """Set a kernel to zero, and return a view of the matrix (out, in) at its middle."""
