@@ -168,10 +168,9 @@ def trained(
             text,
             seeds,
             optimizer="adamw",
-            record_every=0,  # the batches' losses say enough
             device=settings.device,
             progress=settings.progress,
-            **options,
+            **{"record_every": 0, **options},  # the batches' losses say enough
         )
 
 
