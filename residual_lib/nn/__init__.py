@@ -9,6 +9,7 @@ from residual_lib.nn.drop_path import DropPath, drop_path_rates
 from residual_lib.nn.initialisations import SCHEMES, initialise_
 from residual_lib.nn.norms import NORMS, create_norm
 from residual_lib.nn.recompute import Recomputed, concatenate_pieces
+from residual_lib.nn.relative_attention import RelativeAttention
 from residual_lib.nn.scales import LearnedScale, Scale
 from residual_lib.nn.shortcuts import (
     SHORTCUTS,
@@ -36,6 +37,7 @@ __all__ = [
     "LearnedScale",
     "PadShortcut",
     "Recomputed",
+    "RelativeAttention",
     "Scale",
     "ShortcutGate",
     "SqueezeExcitation",
