@@ -137,7 +137,7 @@ CLAIMS = (
             "Two streams that are mixed by learned weights have a test loss below that of one "
             "stream by more than 0.05 nats."
         ),
-        source="Zhu et al. 2024 (arXiv 2409.19606), figure 1: lower losses at 1 B active parameters",
+        source="Zhu et al. 2024 (arXiv 2409.19606), figure 1, at 1 B active parameters",
         experiment="forward_looks",
         statistic=partial(worse, "residual", "hyper", "test_loss"),
         holds_if=above(0.05),

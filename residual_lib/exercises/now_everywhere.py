@@ -271,7 +271,7 @@ def _largest(rows: int, columns: int, share: float) -> int:
 RANK = Exercise(
     id="14.6",
     title="The largest rank for a share",
-    statement="Give the largest rank of an adapter that has at most a share of its weight's numbers",
+    statement="Give the largest rank of an adapter with at most a share of its weight's numbers",
     tier="explore",
     template='''\
 def largest_rank(rows, columns, share):
