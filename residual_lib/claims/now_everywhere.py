@@ -18,9 +18,11 @@ def final(table: pd.DataFrame, metric: str) -> pd.DataFrame:
     return rows.pivot(index="seed", columns="variant", values="value")
 
 
-def below_a_guess(variant: str, table: pd.DataFrame) -> pd.Series:
-    """By how much the test loss of ten classes is below that of an even guess."""
-    return math.log(10) - final(table, "test_loss")[variant]
+def left_of_the_mlp(table: pd.DataFrame) -> pd.Series:
+    """What the MLP without skips has learnt, in nats below an even guess among ten classes, as a
+    share of what the one with a single stream has."""
+    losses = final(table, "test_loss")
+    return (math.log(10) - losses["plain"]) / (math.log(10) - losses["residual"])
 
 
 def worse(one: str, other: str, metric: str, table: pd.DataFrame) -> pd.Series:
@@ -89,31 +91,31 @@ CLAIMS = (
     ),
     Claim(
         id="14.3",
-        statement="Without its skips the GPT learns less than a fifth of what it learns with them.",
+        statement="Without its skips the GPT learns less than a third of what it learns with them.",
         source="ours",
         experiment="skips_by_field",
         statistic=partial(left, "gpt"),
-        holds_if=below(0.2),
+        holds_if=below(0.33),
         sabotage=skips_for_all,
     ),
     Claim(
         id="14.4",
-        statement="Without its skips the Conformer's test error is higher by more than 10 points.",
+        statement="Without its skips the Conformer's test error is higher by more than 30 points.",
         source="ours",
         experiment="skips_by_field",
         statistic=partial(worse, "conformer-plain", "conformer-skip", "test_error"),
-        holds_if=above(0.1),
+        holds_if=above(0.3),
     ),
     Claim(
         id="14.5",
         statement=(
             "Convolutions lose less than attention: of what it learns with skips the MBConv net "
-            "keeps a share that is larger than the GPT's by more than 0.2."
+            "keeps a share that is larger than the GPT's by more than 0.12."
         ),
         source="ours",
         experiment="skips_by_field",
         statistic=partial(left_apart, "mbconv", "gpt"),
-        holds_if=above(0.2),
+        holds_if=above(0.12),
     ),
     Claim(
         id="14.6",
@@ -125,11 +127,11 @@ CLAIMS = (
     ),
     Claim(
         id="14.7",
-        statement="If its branches aren't told the time, the error is higher by more than 0.02.",
+        statement="If its branches aren't told the time, the error is higher by more than 0.01.",
         source="ours",
         experiment="forward_looks",
         statistic=partial(worse, "denoiser, no time", "denoiser", "test_loss"),
-        holds_if=above(0.02),
+        holds_if=above(0.01),
     ),
     Claim(
         id="14.8",
@@ -153,11 +155,11 @@ CLAIMS = (
     ),
     Claim(
         id="14.10",
-        statement="Without any skip the same MLP stays within 0.1 nats of a guess.",
+        statement="Without skips the MLP learns less than half of what it learns with one stream.",
         source="ours",
         experiment="forward_looks",
-        statistic=partial(below_a_guess, "plain"),
-        holds_if=between(-0.1, 0.1),
+        statistic=left_of_the_mlp,
+        holds_if=below(0.5),
         sabotage=one_for_none,
     ),
 )

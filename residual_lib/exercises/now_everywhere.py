@@ -111,13 +111,10 @@ LORA = Exercise(
     statement="Give the single matrix that does what a weight and its low-rank branch do",
     tier="apply",
     template='''\
-import numpy as np
-
-
 def merged(W, B, A, alpha):
-    """The matrix M with M x = W x + (alpha / r) B A x for every x.
+    """The array M with M x = W x + (alpha / r) B A x for every x.
 
-    W: (rows, columns). B: (rows, r). A: (r, columns). r is the rank.
+    Arrays W: (rows, columns), B: (rows, r), A: (r, columns). r is the rank.
     """
     return ...
 ''',

@@ -317,9 +317,9 @@ FIVE_FIELDS = Experiment(
             "layers": 3,
             "width": {"bert": 32, "gpt": 32},
             "heads": {"bert": 8, "gpt": 2},
-            "mbconv_blocks": 8,
-            "steps": {"mbconv": 70, "bert": 150, "gpt": 150, "conformer": 50},
-            "batch": {"mbconv": 32, "bert": 96, "gpt": 32, "conformer": 16},
+            "mbconv_blocks": 12,
+            "steps": {"mbconv": 60, "bert": 140, "gpt": 120, "conformer": 40},
+            "batch": {"mbconv": 32, "bert": 64, "gpt": 32, "conformer": 16},
             "lr": {"mbconv": 0.01, "bert": 0.015, "gpt": 0.01, "conformer": 0.003},
         },
         "full": {
