@@ -54,16 +54,12 @@ def skips_for_all(table: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([copies, copies.assign(variant=names, skip=False)], ignore_index=True)
 
 
-def none_for_two(table: pd.DataFrame) -> pd.DataFrame:
-    """The plain net in the place of the one with two streams."""
-    copies = table[table["variant"] == "plain"].assign(variant="hyper")
-    return pd.concat([table[table["variant"] != "hyper"], copies], ignore_index=True)
-
-
-def one_for_none(table: pd.DataFrame) -> pd.DataFrame:
-    """The residual net in the place of the plain one."""
-    copies = table[table["variant"] == "residual"].assign(variant="plain")
-    return pd.concat([table[table["variant"] != "plain"], copies], ignore_index=True)
+def in_place_of(old: str, new: str, table: pd.DataFrame) -> pd.DataFrame:
+    """The measurements of the variants `new` in the place of those of `old`, by their beginning."""
+    copies = table[table["variant"].str.startswith(new)]
+    copies = copies.assign(variant=copies["variant"].str.replace(new, old, regex=False))
+    kept = table[~table["variant"].isin(copies["variant"])]
+    return pd.concat([kept, copies], ignore_index=True)
 
 
 # --- claims ---------------------------------------------------------------------------------
@@ -116,6 +112,7 @@ CLAIMS = (
         experiment="skips_by_field",
         statistic=partial(left_apart, "mbconv", "gpt"),
         holds_if=above(0.12),
+        sabotage=partial(in_place_of, "mbconv", "gpt"),
     ),
     Claim(
         id="14.6",
@@ -132,6 +129,7 @@ CLAIMS = (
         experiment="forward_looks",
         statistic=partial(worse, "denoiser, no time", "denoiser", "test_loss"),
         holds_if=above(0.01),
+        sabotage=partial(in_place_of, "denoiser, no time", "denoiser, plain"),
     ),
     Claim(
         id="14.8",
@@ -151,7 +149,7 @@ CLAIMS = (
         experiment="forward_looks",
         statistic=partial(worse, "hyper", "residual", "test_loss"),
         holds_if=between(-0.1, 0.1),
-        sabotage=none_for_two,
+        sabotage=partial(in_place_of, "hyper", "plain"),
     ),
     Claim(
         id="14.10",
@@ -160,6 +158,6 @@ CLAIMS = (
         experiment="forward_looks",
         statistic=left_of_the_mlp,
         holds_if=below(0.5),
-        sabotage=one_for_none,
+        sabotage=partial(in_place_of, "plain", "residual"),
     ),
 )

@@ -7,6 +7,7 @@ differs. Beside them a denoising model whose branches know the time, and hyper-c
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -26,7 +27,7 @@ from residual_lib.residual import Residual, add, branch_only
 # --- the fields ------------------------------------------------------------------------------
 
 
-def task(field: str, profile: dict[str, Any]) -> Data:
+def task(field: str, profile: Mapping[str, Any]) -> Data:
     """What a field's model learns."""
     if field == "mbconv":
         return data.load("mnist1d")
@@ -36,7 +37,7 @@ def task(field: str, profile: dict[str, Any]) -> Data:
     return mask_tokens(text, rate=profile["masked"]) if field == "bert" else text
 
 
-def model_of(field: str, skip: bool, profile: dict[str, Any]) -> nn.Module:
+def model_of(field: str, skip: bool, profile: Mapping[str, Any]) -> nn.Module:
     """A field's model, with all of its skips or none; the same parameters either way.
 
     Weights have He's or Xavier's variances and not the small ones of GPT-2 and BERT, which suit a
@@ -151,6 +152,8 @@ class Denoiser(nn.Module):
         timed: False for branches that aren't told the time.
     """
 
+    frequencies: Tensor
+
     def __init__(self, blocks: int, width: int, skip: bool = True, timed: bool = True) -> None:
         super().__init__()
         self.timed = timed
@@ -165,11 +168,12 @@ class Denoiser(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         angle = x[:, 2:] * self.frequencies
         time = torch.cat([angle.sin(), angle.cos()], 1) if self.timed else None
-        h = self.stem(x[:, :2])
-        for block in self.blocks:
-            block.branch.time = time
-            h = block(h)
-            block.branch.time = None
+        told = [part for part in self.blocks.modules() if isinstance(part, TimedBranch)]
+        for branch in told:
+            branch.time = time
+        h = self.blocks(self.stem(x[:, :2]))
+        for branch in told:
+            branch.time = None
         return self.head(h)
 
 
@@ -260,7 +264,7 @@ def run_forward(params: dict[str, Any], seeds: list[int], settings: Settings) ->
         x, y = noised(profile["points"], 0)
         x_test, y_test = noised(profile["points"] // 4, 1)
         what = Data(x, y, x_test, y_test, name="spiral", num_classes=0, task="regression")
-        build: partial[nn.Module] = partial(
+        build: Callable[[], nn.Module] = partial(
             Denoiser,
             profile["blocks"],
             profile["width"],
