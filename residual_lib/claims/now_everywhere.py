@@ -54,6 +54,18 @@ def skips_for_all(table: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([copies, copies.assign(variant=names, skip=False)], ignore_index=True)
 
 
+def least_first_over_last(table: pd.DataFrame) -> pd.Series:
+    """Before training and without skips: the gradient in the first block over that in the last, of
+    the field where it is least."""
+    ratio = final(table, "gradient_first") / final(table, "gradient_last")
+    return ratio.filter(like="-plain").min(axis=1)
+
+
+def vanished(table: pd.DataFrame) -> pd.DataFrame:
+    """No gradient in the first block."""
+    return table.assign(value=table["value"].where(table["metric"] != "gradient_first", 0.0))
+
+
 def in_place_of(old: str, new: str, table: pd.DataFrame) -> pd.DataFrame:
     """The measurements of the variants `new` in the place of those of `old`, by their beginning."""
     copies = table[table["variant"].str.startswith(new)]
@@ -159,5 +171,17 @@ CLAIMS = (
         statistic=left_of_the_mlp,
         holds_if=below(0.5),
         sabotage=partial(in_place_of, "plain", "residual"),
+    ),
+    Claim(
+        id="14.11",
+        statement=(
+            "Before training, in none of the four nets without skips is the gradient in the first "
+            "block less than a tenth of that in the last."
+        ),
+        source="ours",
+        experiment="skips_by_field",
+        statistic=least_first_over_last,
+        holds_if=above(0.1),
+        sabotage=vanished,
     ),
 )

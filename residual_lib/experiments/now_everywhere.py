@@ -22,7 +22,7 @@ from residual_lib.data.masked import mask_tokens
 from residual_lib.experiments import Experiment, Settings, mark_diverged
 from residual_lib.experiments.transformers import excerpt, smoothed, trained
 from residual_lib.models import create_model
-from residual_lib.residual import Residual, add, branch_only
+from residual_lib.residual import Residual, add, branch_only, iter_residuals
 
 # --- the fields ------------------------------------------------------------------------------
 
@@ -72,14 +72,27 @@ def guess(task: Data) -> float:
     return -(counts / counts.sum()).log()[asked].mean().item()
 
 
+def gradients(build: Callable[[], nn.Module], task: Data, seed: int, batch: int) -> list[float]:
+    """Norm of the loss's gradient in the first and the last block's weights, before training."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = build()
+    objective.loss(model(task.x_train[:batch]), task.y_train[:batch]).backward()
+    blocks = [block for _, block in iter_residuals(model)]
+    ends = [[p.grad for p in block.parameters()] for block in (blocks[0], blocks[-1])]
+    return [torch.cat([g.flatten() for g in end if g is not None]).norm().item() for end in ends]
+
+
 def run_fields(params: dict[str, Any], seeds: list[int], settings: Settings) -> pd.DataFrame:
     """``"loss"`` by step, of the batches; after training ``"test_loss"`` and ``"test_error"``; and
-    ``"guess"``, the test loss of an answer by frequency."""
+    ``"guess"``, the test loss of an answer by frequency. At step 0 ``"gradient_first"`` and
+    ``"gradient_last"``, see `gradients`."""
     field, profile = params["field"], settings.profile
     what = task(field, profile)
     steps = profile["steps"][field]
+    build = partial(model_of, field, params["skip"], profile)
     training = trained(
-        partial(model_of, field, params["skip"], profile),
+        build,
         what,
         seeds,
         settings,
@@ -92,12 +105,16 @@ def run_fields(params: dict[str, Any], seeds: list[int], settings: Settings) -> 
     )
     history = training.history
     ends = history[history["metric"].isin(("test_loss", "test_error"))]
-    guessed = [(seed, steps, "guess", guess(what)) for seed in seeds]
+    more: list[tuple[int, int, str, float]] = []
+    for seed in seeds:
+        first, last = gradients(build, what, seed, 64)
+        more.append((seed, steps, "guess", guess(what)))
+        more += [(seed, 0, "gradient_first", first), (seed, 0, "gradient_last", last)]
     table = pd.concat(
         [
             smoothed(training, steps // 10).drop(columns="index"),
             ends,
-            pd.DataFrame(guessed, columns=["seed", "step", "metric", "value"]),
+            pd.DataFrame(more, columns=["seed", "step", "metric", "value"]),
         ],
         ignore_index=True,
     )

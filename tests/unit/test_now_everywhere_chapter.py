@@ -60,7 +60,9 @@ def test_a_small_run_has_what_the_claims_read():
     profile = copy.deepcopy(PROFILE)
     profile["steps"] = dict.fromkeys(chapter.FIELDS, 10)
     table = chapter.run_fields({"field": "gpt", "skip": True}, [0, 1], settings(**profile))
-    assert set(table["metric"]) == {"loss", "test_loss", "test_error", "guess"}
+    assert set(table["metric"]) == {
+        *("loss", "test_loss", "test_error", "guess", "gradient_first", "gradient_last")
+    }
     assert set(table["seed"]) == {0, 1}
 
 
@@ -121,3 +123,12 @@ def test_left_is_a_share_of_what_was_learnt():
     assert claims.left("gpt", made_up(plain=3.0, skip=1.0))[0] == 0
     whole = claims.skips_for_all(made_up(plain=3.0, skip=1.0))
     assert claims.left("gpt", whole)[0] == 1
+
+
+def test_the_least_gradient_of_the_nets_without_skips():
+    rows = [("gpt-plain", 4.0), ("bert-plain", 2.0), ("gpt-skip", 0.1)]
+    table = pd.DataFrame(rows, columns=["variant", "value"]).assign(seed=0)
+    both = [table.assign(metric="gradient_first")]
+    both.append(table.assign(metric="gradient_last", value=8.0))
+    assert claims.least_first_over_last(pd.concat(both))[0] == 0.25
+    assert claims.least_first_over_last(claims.vanished(pd.concat(both)))[0] == 0
