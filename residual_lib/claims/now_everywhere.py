@@ -124,12 +124,12 @@ CLAIMS = (
         id="14.5",
         statement=(
             "Convolutions lose less than attention: of what it learns with skips the MBConv net "
-            "keeps a share that is larger than the GPT's by more than 0.12."
+            "keeps a share that is larger than the GPT's by more than 0.05."
         ),
         source="ours",
         experiment="skips_by_field",
         statistic=partial(left_apart, "mbconv", "gpt"),
-        holds_if=above(0.12),
+        holds_if=above(0.05),
         sabotage=partial(in_place_of, "mbconv", "gpt"),
     ),
     Claim(
