@@ -192,15 +192,13 @@ def learn(
             with torch.no_grad():
                 actions = choose(actor(state), draws)
             taken = [w.step(a.numpy())[:4] for w, a in zip(worlds, actions, strict=True)]
-            observed, rewards, terminated, truncated = (
-                np.stack(part) for part in zip(*taken, strict=True)
-            )
-            over = terminated | truncated
-            running += rewards
+            observed, gained, died, cut = (np.stack(part) for part in zip(*taken, strict=True))
+            over = died | cut
+            running += gained
             for row, place in zip(*np.nonzero(over), strict=True):
                 ended[row].append(running[row, place])
             running[over] = 0
-            step = [_tensor(rewards), torch.tensor(terminated), torch.tensor(truncated)]
+            step = [_tensor(gained), torch.tensor(died), torch.tensor(cut)]
             steps.append((state, actions, *step, ~begins))
             state, begins = _tensor(observed), torch.tensor(over)
         states, actions, rewards, terminated, truncated, counts = (
