@@ -20,6 +20,7 @@ from residual_lib import data, objective
 from residual_lib.data import Data
 from residual_lib.data.masked import mask_tokens
 from residual_lib.experiments import Experiment, Settings, mark_diverged
+from residual_lib.experiments.deep_rl import DEEP_RL
 from residual_lib.experiments.transformers import excerpt, smoothed, trained
 from residual_lib.models import create_model
 from residual_lib.residual import Residual, add, branch_only, iter_residuals
@@ -392,4 +393,4 @@ FORWARD = Experiment(
     cost=lambda params: 1.5,
 )
 
-EXPERIMENTS = (FIVE_FIELDS, FORWARD)
+EXPERIMENTS = (FIVE_FIELDS, FORWARD, DEEP_RL)
