@@ -69,16 +69,4 @@ CLAIMS = (
         holds_if=above(1.5),
         sabotage=partial(replaced, "deep-residual", "deep-plain"),
     ),
-    Claim(
-        id="14.23",
-        statement=(
-            "Depth buys nothing here: the deep policy with skips doesn't end above twice the "
-            "return of the shallow one."
-        ),
-        source="ours",
-        experiment=CARTPOLE,
-        statistic=partial(times, "deep-residual", "shallow", "final_return"),
-        holds_if=below(2),
-        sabotage=partial(replaced, "shallow", "deep-plain"),
-    ),
 )
