@@ -144,8 +144,8 @@ def learn(
 
     Again and again: `horizon` steps in all environments by the policy as it is; one step of Adam
     up the policy gradient, with advantage = return to go - value; one towards those returns for the
-    value. Rates fall to 0 in a straight line. (Mnih et al. 2016, arXiv 1602.01783, section 4,
-    with its workers in step.)
+    value. Rates fall nearly to 0 in a straight line. (Mnih et al. 2016, arXiv 1602.01783, section
+    4, with its workers in step.)
 
     Seeds are trained side by side, as in `residual_lib.train.train`, and each draws for itself. To
     the rounding they learn what they would learn alone; but in an environment that amplifies small

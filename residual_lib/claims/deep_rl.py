@@ -39,46 +39,34 @@ CLAIMS = (
     Claim(
         id="14.20",
         statement=(
-            "A policy of 4 layers learns to balance the pole: it ends with over 3 times the return "
+            "A policy of 4 layers learns to balance the pole: it ends with over twice the return "
             "of its first episodes."
         ),
         source="ours",
         experiment=CARTPOLE,
         statistic=partial(gained, "shallow"),
-        holds_if=above(3),
+        holds_if=above(2),
         sabotage=partial(replaced, "shallow", "deep-plain"),
     ),
     Claim(
         id="14.21",
         statement=(
-            "With the same steps a policy of 32 layers without skips ends with a return below 80 "
+            "With the same steps a policy of 40 layers without skips ends with a return below 50 "
             "of 500."
         ),
         source="ours",
         experiment=CARTPOLE,
         statistic=partial(of, "deep-plain", "final_return"),
-        holds_if=below(80),
+        holds_if=below(50),
         sabotage=partial(replaced, "deep-plain", "deep-residual"),
     ),
     Claim(
         id="14.22",
-        statement="With a skip around every two of its layers it ends with over 2 times as much.",
+        statement="With a skip around every two of its layers it ends with over 1.5 times as much.",
         source="ours",
         experiment=CARTPOLE,
         statistic=partial(times, "deep-residual", "deep-plain", "final_return"),
-        holds_if=above(2),
+        holds_if=above(1.5),
         sabotage=partial(replaced, "deep-residual", "deep-plain"),
-    ),
-    Claim(
-        id="14.23",
-        statement=(
-            "Depth buys nothing here: the deep policy with skips doesn't end above 1.5 times the "
-            "return of the shallow one."
-        ),
-        source="ours",
-        experiment=CARTPOLE,
-        statistic=partial(times, "deep-residual", "shallow", "final_return"),
-        holds_if=below(1.5),
-        sabotage=partial(replaced, "shallow", "deep-plain"),
     ),
 )
