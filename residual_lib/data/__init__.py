@@ -12,7 +12,7 @@ import inspect
 from fnmatch import fnmatchcase
 from typing import Any
 
-from residual_lib.data import cells, digits, mnist1d, shakespeare, toy_regression
+from residual_lib.data import cells, digits, mnist1d, shakespeare, speechlike, toy_regression
 from residual_lib.data.base import Data, Source
 from residual_lib.data.cards import Card, make_card
 
@@ -24,6 +24,7 @@ _SOURCES: dict[str, Source] = {
     "toy_regression": toy_regression.SOURCE,
     "shakespeare": shakespeare.SOURCE,
     "cells": cells.SOURCE,
+    "speechlike": speechlike.SOURCE,
 }
 
 

@@ -9,7 +9,7 @@ from numbers import Integral, Real
 
 from torch import Tensor
 
-TASKS = ("classification", "regression", "language", "segmentation")
+TASKS = ("classification", "regression", "language", "segmentation", "framewise")
 
 
 @dataclass(frozen=True)
@@ -24,8 +24,9 @@ class Data:
         task: 'classification' (y are class numbers, int64, ``(N,)``), 'regression'
             (y are float32, ``(N, 1)``), 'language' (x and y are token numbers,
             int64, ``(N, T)``, y being x one step later; or, after `masked.mask_tokens`, x
-            where it was hidden) or 'segmentation' (y are class numbers of pixels, int64,
-            ``(N, H, W)``).
+            where it was hidden), 'segmentation' (y are class numbers of pixels, int64,
+            ``(N, H, W)``) or 'framewise' (y are class numbers of the frames of a sequence, int64,
+            ``(N, T)``).
         classes: what class number i is called; empty for a regression.
         weights: of each target of the training set in the loss, float32, of the shape of
             y_train; None for the same weight everywhere.

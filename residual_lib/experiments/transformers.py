@@ -9,6 +9,7 @@ and a small character model, looked into with every probe of the chapter.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -156,7 +157,11 @@ def run_rank(params: dict[str, Any], seeds: list[int], settings: Settings) -> pd
 
 
 def trained(
-    model: partial[nn.Module], text: Data, seeds: list[int], settings: Settings, **options: Any
+    model: Callable[[], nn.Module],
+    text: Data,
+    seeds: list[int],
+    settings: Settings,
+    **options: Any,
 ) -> Training:
     """Train with Adam; attention as the product of matrices that it is.
 
@@ -168,10 +173,9 @@ def trained(
             text,
             seeds,
             optimizer="adamw",
-            record_every=0,  # the batches' losses say enough
             device=settings.device,
             progress=settings.progress,
-            **options,
+            **{"record_every": 0, **options},  # the batches' losses say enough
         )
 
 

@@ -269,7 +269,7 @@ SECONDS = Experiment(
     title="Seconds of a forward pass, one image",
     variants={name: {"network": name} for name in NETWORKS},
     run=run_seconds,
-    profiles={"quick": {"seeds": 3, "size": 128}, "full": {"seeds": 10, "size": 224}},
+    profiles={"quick": {"seeds": 5, "size": 128}, "full": {"seeds": 10, "size": 224}},
     cost=lambda params: 1.0,
 )
 

@@ -9,6 +9,7 @@ from residual_lib.nn.drop_path import DropPath, drop_path_rates, drop_paths, dro
 from residual_lib.nn.initialisations import SCHEMES, initialise_, zero_branches_
 from residual_lib.nn.norms import NORMS, create_norm
 from residual_lib.nn.recompute import Recomputed, concatenate_pieces
+from residual_lib.nn.relative_attention import RelativeAttention
 from residual_lib.nn.reversible import Coupling, Reversible
 from residual_lib.nn.scales import SCALES, LearnedScale, Scale, create_scale
 from residual_lib.nn.shortcuts import (
@@ -40,6 +41,7 @@ __all__ = [
     "LearnedScale",
     "PadShortcut",
     "Recomputed",
+    "RelativeAttention",
     "Reversible",
     "Scale",
     "ShortcutGate",

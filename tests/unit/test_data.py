@@ -21,7 +21,7 @@ from residual_lib.objective import IGNORED
 
 SHARED = Path(__file__).parents[3] / "shared"  # beside the checkout, where there is one
 TENSORS = ("x_train", "y_train", "x_test", "y_test")
-SEEDED = ("mnist1d", "digits", "toy_regression", "cells")
+SEEDED = ("mnist1d", "digits", "toy_regression", "cells", "speechlike")
 
 
 def same(a: Data, b: Data) -> bool:
@@ -36,6 +36,7 @@ def same(a: Data, b: Data) -> bool:
         ("toy_regression", (200, 1), (200, 1), 200, ("float32", "float32"), 0, "regression"),
         ("shakespeare", (15685, 64), (15685, 64), 1742, ("int64", "int64"), 65, "language"),
         ("cells", (160, 1, 32, 32), (160, 32, 32), 80, ("float32", "int64"), 2, "segmentation"),
+        ("speechlike", (400, 20, 48), (400, 48), 100, ("float32", "int64"), 10, "framewise"),
     ],
 )
 def test_documented_shapes(name, x_train, y_train, x_test, dtypes, classes, task):
@@ -86,7 +87,7 @@ def test_global_generators_are_left_alone(name):
     assert states() == before
 
 
-@pytest.mark.parametrize("name", ["mnist1d", "digits", "cells"])
+@pytest.mark.parametrize("name", ["mnist1d", "digits", "cells", "speechlike"])
 def test_training_part_alone_sets_the_normalisation(name):
     x = data.load(name).x_train.double()
     assert float(x.mean()) == pytest.approx(0, abs=1e-6)
@@ -205,8 +206,36 @@ def test_shakespeare_is_the_original_file():
     assert shakespeare.text() == original.read_text("ascii")
 
 
+def test_sounds_are_where_their_labels_say():
+    """Without noise and speakers, vowels peak at their formants, and silence has no energy."""
+    options = {"noise": 0, "speaker": 0, "train_sequences": 40, "test_sequences": 1, "bands": 41}
+    d = data.load("speechlike", frames=60, **options)
+    names = np.array(d.classes)[d.y_train.numpy()]
+    x = d.x_train.double().numpy()
+    span = x.max(1) - x.min(1)
+    inner = (names[:, 2:-2] == names[:, :-4]) & (names[:, 2:-2] == names[:, 4:])
+    inner = np.pad(inner, ((0, 0), (2, 2)))  # two frames of the same sound on both sides
+    assert span[inner & (names == "sil")].max() < span[inner & (names == "f")].min()
+    for name, formants in (("i", (0.15, 0.75)), ("a", (0.42, 0.55)), ("u", (0.17, 0.33))):
+        mean = np.moveaxis(x, 1, 2)[inner & (names == name)].mean(0)
+        mean = mean - np.linspace(mean[0], mean[-1], 41)  # without the tilt
+        peaks = [i / 40 for i in range(1, 40) if mean[i] > max(mean[i - 1], mean[i + 1], 0.2)]
+        assert peaks == pytest.approx(formants, abs=0.03), name
+
+
+def test_speakers_shift_the_formants_and_nothing_else():
+    options = {"noise": 0, "train_sequences": 30, "test_sequences": 1}
+    one, other = (data.load("speechlike", speaker=s, **options) for s in (0, 0.15))
+    assert torch.equal(one.y_train, other.y_train)
+    vowels = one.y_train > 2
+    changed = (one.x_train - other.x_train).abs().amax(1)
+    assert changed[vowels].mean() > 5 * changed[one.y_train == 0].median()
+
+
 def test_list_data():
-    assert data.list_data() == ["mnist1d", "digits", "toy_regression", "shakespeare", "cells"]
+    assert data.list_data() == [
+        *("mnist1d", "digits", "toy_regression", "shakespeare", "cells", "speechlike"),
+    ]
     assert data.list_data("*1d") == ["mnist1d"]
     assert data.list_data("cifar*") == []
 
@@ -232,6 +261,9 @@ def test_list_data():
         ("mnist1d", {"scale_coeff": "0"}, TypeError, "scale_coeff must be a number, got '0'"),
         ("toy_regression", {"noise": float("nan")}, ValueError, "noise must be .*, got nan"),
         ("toy_regression", {"num_train": 0}, ValueError, "num_train .* at least 1, got 0"),
+        ("speechlike", {"bands": 3}, ValueError, "bands .* at least 4, got 3"),
+        ("speechlike", {"speaker": 0.5}, ValueError, "speaker .* between 0 and 0.3, got 0.5"),
+        ("speechlike", {"noise": -1}, ValueError, "noise .* at least 0, got -1"),
         ("shakespeare", {"context": 0}, ValueError, "context .* 1 and 100,000, got 0"),
     ],
 )

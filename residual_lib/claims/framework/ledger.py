@@ -86,6 +86,8 @@ def ledger(
 ) -> Ledger:
     """Judge every claim, or those of one chapter; trials that are missing are measured first.
 
+    Where an experiment can't run here, its recorded run stands in.
+
     Args:
         chapter: number or module name. Default: all.
         profile: the profile of the measurements.
@@ -101,8 +103,10 @@ def judged(claims: Iterable[Claim], profile: str = "quick", progress: bool = Tru
     for claim in claims:
         if claim.experiment not in tables:
             experiment = experiments.get(claim.experiment)
-            tables[claim.experiment] = experiment.table(profile, progress=progress)
-        verdicts.append(evaluate(claim, tables[claim.experiment], profile))
+            tables[claim.experiment] = experiment.at_hand(profile, progress=progress)
+        table = tables[claim.experiment]
+        kept = table.attrs["provenance"].get("recorded")
+        verdicts.append(evaluate(claim, table, "recorded" if kept else profile))
     return Ledger(tuple(verdicts))
 
 

@@ -97,7 +97,7 @@ def sabotage(
 
     Args:
         claim: what to test.
-        table: its experiment's table. Default: `Experiment.table(profile)`.
+        table: its experiment's table. Default: `Experiment.at_hand(profile)`.
         profile: the profile of the table.
         permutations: number of shuffled tables. A claim's own sabotage is one table.
         limit: the rate of 'holds' that chance allows. 0 for a claim's own sabotage.
@@ -111,7 +111,7 @@ def sabotage(
         raise ValueError(f"permutations must be at least 1, got {permutations}")
     experiment = experiments.get(claim.experiment)
     if table is None:
-        table = experiment.table(profile, progress=progress)
+        table = experiment.at_hand(profile, progress=progress)
     if claim.sabotage is not None:
         kind, limit = getattr(claim.sabotage, "__name__", "its own sabotage"), 0.0
         changed = claim.sabotage(table.copy())
@@ -147,7 +147,7 @@ def sabotage_all(
     found = []
     for claim in tqdm(list_claims(chapter), "sabotage", disable=not progress, leave=False):
         if claim.experiment not in tables:
-            tables[claim.experiment] = experiments.get(claim.experiment).table(
+            tables[claim.experiment] = experiments.get(claim.experiment).at_hand(
                 profile, progress=False
             )
         table = tables[claim.experiment]

@@ -56,7 +56,7 @@ def evaluate(
 
     Args:
         claim: what to judge.
-        table: the experiment's table. Default: `Experiment.table(profile)`.
+        table: the experiment's table. Default: `Experiment.at_hand(profile)`.
         profile: the profile of the table.
         progress: whether measuring missing trials shows a bar.
 
@@ -66,7 +66,7 @@ def evaluate(
         StatisticError: the statistic raised an error.
     """
     if table is None:
-        table = experiments.get(claim.experiment).table(profile, progress=progress)
+        table = experiments.get(claim.experiment).at_hand(profile, progress=progress)
     diverged = experiments.diverged(table)
     seeds = sorted(table["seed"].unique())
     # A copy, so that a statistic that works in place spoils nobody else's table.

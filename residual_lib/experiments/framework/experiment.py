@@ -128,6 +128,18 @@ class Experiment:
             print(provenance.describe(table))
         return table
 
+    def at_hand(self, profile: str = "quick", progress: bool = True) -> pd.DataFrame:
+        """Return `table(profile)`; where it lacks what it takes to run, the recorded run, if any.
+
+        Which it is, ``.attrs["provenance"]`` says: a recorded one has ``"recorded"`` there.
+
+        Raises:
+            ValueError, TrialError: as `table`.
+        """
+        if self.lacks and self.lacks() and (kept := self.recorded()) is not None:
+            return kept
+        return self.table(profile, progress=progress)
+
     def recorded(self) -> pd.DataFrame | None:
         """The table of a recorded larger run that comes with the course, or None."""
         return recorded.read(self.name)

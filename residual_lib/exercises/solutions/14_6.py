@@ -1,0 +1,2 @@
+def largest_rank(rows, columns, share):
+    return int(share * rows * columns // (rows + columns))

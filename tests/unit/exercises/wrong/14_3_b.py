@@ -1,0 +1,3 @@
+# hint: The frozen weight is the shortcut
+def merged(W, B, A, alpha):
+    return alpha / len(A) * B @ A
