@@ -72,4 +72,4 @@ def table() -> pd.DataFrame:
     frame = pd.DataFrame(ROWS, columns=list(Row._fields))
     frame["rests_on"] = frame["rests_on"].map(", ".join)
     heads = {"family": "net", "drop": "drop rate", "rests_on": "claims"}
-    return frame.rename(columns=heads).set_index("net").rename_axis(None)
+    return frame.rename(columns=heads).set_index("net").rename_axis(index=None, columns="net")
