@@ -23,7 +23,7 @@ from residual_lib import data, objective
 from residual_lib.experiments import Experiment, Settings, mark_diverged
 from residual_lib.models import create_model
 from residual_lib.models.rectifier import Centre
-from residual_lib.nn import Scale
+from residual_lib.nn import LearnedScale, Scale
 from residual_lib.probes import (
     autocorrelation,
     identityness,
@@ -272,17 +272,6 @@ def run_rates(params: dict[str, Any], seeds: list[int], settings: Settings) -> p
 # --- trained nets ----------------------------------------------------------------------------
 
 
-class Alpha(nn.Module):
-    """ReZero's scale: one number, learned, that starts at 0 (Bachlechner et al. 2020)."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.alpha = nn.Parameter(torch.zeros(1))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.alpha * x
-
-
 KINDS: dict[str, dict[str, Any]] = {
     "plain": {"skip": False},
     "residual": {},
@@ -310,7 +299,7 @@ def trained_net(kind: str, depth: int, width: int) -> nn.Module:
     )
     if kind == "rezero":
         for _, block in iter_residuals(model):
-            block.scale = Alpha()
+            block.scale = LearnedScale()
     return model
 
 

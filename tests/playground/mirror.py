@@ -7,9 +7,16 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from residual_lib.experiments.why_it_works import Alpha
 from residual_lib.models import create_model
-from residual_lib.nn import Scale, create_activation, create_norm, in_order, initialise_, two_layers
+from residual_lib.nn import (
+    LearnedScale,
+    Scale,
+    create_activation,
+    create_norm,
+    in_order,
+    initialise_,
+    two_layers,
+)
 from residual_lib.residual import Residual
 
 
@@ -36,7 +43,7 @@ class Mirror(nn.Module):
                 return Residual(nn.Sequential(OrderedDict({**parts.lead, **parts.body})))
             branch = two_layers(linear, norm, act)
             if kind == "rezero":
-                return Residual(branch, scale=Alpha())
+                return Residual(branch, scale=LearnedScale())
             return Residual(branch, shortcut=Scale(spec["factor"]), after=act())
 
         tidy = nn.Sequential(norm(), act())

@@ -223,7 +223,7 @@ def test_rezero_starts_as_the_identity_and_learns_its_scale():
     hidden = model.stem(x)
     assert torch.equal(model.stages(hidden), hidden)
     model(x).square().sum().backward()
-    assert all(block.scale.alpha.grad.abs().item() > 0 for _, block in iter_residuals(model))
+    assert all(block.scale.weight.grad.abs().item() > 0 for _, block in iter_residuals(model))
 
 
 def test_half_a_shortcut():
