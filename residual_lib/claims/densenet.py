@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from residual_lib.claims import Claim, above, below, between
+from residual_lib.claims.framework.reading import final, in_place, worse
 
 # --- from table to numbers ------------------------------------------------------------------
 
@@ -56,18 +57,6 @@ def doublings_back(merge: str, table: pd.DataFrame) -> pd.Series:
 def steeper(more: str, less: str, table: pd.DataFrame) -> pd.Series:
     """Those doublings of one block minus those of another."""
     return doublings_back(more, table) - doublings_back(less, table)
-
-
-def final(table: pd.DataFrame, metric: str = "test_error") -> pd.DataFrame:
-    """A number of each net, seeds x variants."""
-    rows = table[table["metric"] == metric]
-    return rows.pivot(index="seed", columns="variant", values="value")
-
-
-def worse(variant: str, than: str, table: pd.DataFrame) -> pd.Series:
-    """By how much one net's test error is above another's."""
-    errors = final(table)
-    return errors[variant] - errors[than]
 
 
 def times(variant: str, than: str, metric: str, table: pd.DataFrame) -> pd.Series:
@@ -145,14 +134,6 @@ def first_block_matters(table: pd.DataFrame) -> pd.Series:
 
 
 # --- sabotage -------------------------------------------------------------------------------
-
-
-def in_place(column: str, old: str, new: str, table: pd.DataFrame) -> pd.DataFrame:
-    """The measurements of `new` in the place of those of `old`."""
-    copies = table[table[column] == new].assign(**{column: old})
-    if column != "variant":
-        copies = copies.assign(variant=copies["variant"].str.replace(new, old, regex=False))
-    return pd.concat([table[table[column] != old], copies], ignore_index=True)
 
 
 def damage_by_size(table: pd.DataFrame) -> pd.DataFrame:
@@ -298,7 +279,7 @@ CLAIMS = (
         experiment="short_ways",
         statistic=partial(straight_share, "dense"),
         holds_if=above(0.25),
-        sabotage=partial(in_place, "merge", "dense", "plain"),
+        sabotage=partial(in_place, "dense", "plain", column="merge"),
     ),
     Claim(
         id="7.14",
@@ -307,7 +288,7 @@ CLAIMS = (
         experiment="short_ways",
         statistic=shadows_apart,
         holds_if=between(-0.2, 0.2),
-        sabotage=partial(in_place, "merge", "add", "plain"),
+        sabotage=partial(in_place, "add", "plain", column="merge"),
     ),
     Claim(
         id="7.15",
@@ -347,7 +328,7 @@ CLAIMS = (
         experiment="merges",
         statistic=partial(late_over_early, "dense, decay"),
         holds_if=above(1.5),
-        sabotage=partial(in_place, "variant", "dense, decay", "dense"),
+        sabotage=partial(in_place, "dense, decay", "dense"),
     ),
     Claim(
         id="7.19",
@@ -359,7 +340,7 @@ CLAIMS = (
         experiment="merges",
         statistic=partial(weight_on_input, "dense, decay"),
         holds_if=below(0.95),
-        sabotage=partial(in_place, "variant", "dense, decay", "dense"),
+        sabotage=partial(in_place, "dense, decay", "dense"),
     ),
     Claim(
         id="7.20",
@@ -380,7 +361,7 @@ CLAIMS = (
         experiment="merges",
         statistic=partial(size_tells_use, "dense, decay"),
         holds_if=above(0.35),
-        sabotage=partial(in_place, "variant", "dense, decay", "dense"),
+        sabotage=partial(in_place, "dense, decay", "dense"),
     ),
     Claim(
         id="7.22",
@@ -404,7 +385,7 @@ CLAIMS = (
         experiment="merges",
         statistic=milder,
         holds_if=above(0.01),
-        sabotage=partial(in_place, "variant", "dense", "add"),
+        sabotage=partial(in_place, "dense", "add"),
     ),
     Claim(
         id="7.24",

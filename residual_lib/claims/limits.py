@@ -3,26 +3,14 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from residual_lib.claims import Claim, above, below, between
+from residual_lib.claims.framework.reading import final, in_place, worse
 
 # --- statistics -----------------------------------------------------------------------------
-
-
-def final(table: pd.DataFrame, metric: str = "test_error") -> pd.DataFrame:
-    """A number of each net: seeds x variants."""
-    rows = table[table["metric"] == metric]
-    return rows.pivot(index="seed", columns="variant", values="value")
-
-
-def apart(one: str, other: str, metric: str, table: pd.DataFrame) -> pd.Series:
-    """A number of one net minus that of another."""
-    numbers = final(table, metric)
-    return numbers[one] - numbers[other]
 
 
 def by_depth(table: pd.DataFrame, kind: str, metric: str = "test_error") -> pd.DataFrame:
@@ -128,17 +116,6 @@ def order(method: str, table: pd.DataFrame) -> pd.Series:
 # --- sabotage -------------------------------------------------------------------------------
 
 
-def in_place(column: str, old: Any, new: Any, table: pd.DataFrame) -> pd.DataFrame:
-    """The measurements of `new` in the place of those of `old`."""
-    kept = table[table[column] != old]
-    chosen = table[table[column] == new].assign(**{column: old})
-    if column != "variant":
-        names = table[table[column] == old]["variant"].unique()
-        olds = table[table[column] == new]["variant"].unique()
-        chosen = chosen.assign(variant=chosen["variant"].map(dict(zip(olds, names, strict=False))))
-    return pd.concat([kept, chosen], ignore_index=True)
-
-
 # --- claims ---------------------------------------------------------------------------------
 
 DERIVED = "derived on the page"
@@ -154,9 +131,9 @@ CLAIMS = (
         ),
         source="ours",
         experiment="without_skips",
-        statistic=partial(apart, "residual-8", "plain-8", "test_error"),
+        statistic=partial(worse, "residual-8", "plain-8"),
         holds_if=between(-0.04, 0.04),
-        sabotage=partial(in_place, "variant", "residual-8", "plain-64"),
+        sabotage=partial(in_place, "residual-8", "plain-64"),
     ),
     Claim(
         id="15.2",
@@ -166,7 +143,7 @@ CLAIMS = (
         ),
         source="ours",
         experiment="without_skips",
-        statistic=partial(apart, "plain-64", "residual-64", "test_error"),
+        statistic=partial(worse, "plain-64", "residual-64"),
         holds_if=above(0.25),
     ),
     Claim(
@@ -179,7 +156,7 @@ CLAIMS = (
         experiment="without_skips",
         statistic=partial(behind_all, variant="plain-64"),
         holds_if=above(0.95),
-        sabotage=partial(in_place, "variant", "plain-64", "tanh-64"),
+        sabotage=partial(in_place, "plain-64", "tanh-64"),
     ),
     Claim(
         id="15.4",
@@ -189,7 +166,7 @@ CLAIMS = (
         ),
         source=TAT,
         experiment="without_skips",
-        statistic=partial(apart, "plain-64", "tailored-64", "test_error"),
+        statistic=partial(worse, "plain-64", "tailored-64"),
         holds_if=above(0.25),
     ),
     Claim(
@@ -197,9 +174,9 @@ CLAIMS = (
         statement="The tailored net of 64 layers is level with the residual one, to 4 points.",
         source=TAT,
         experiment="without_skips",
-        statistic=partial(apart, "tailored-64", "residual-64", "test_error"),
+        statistic=partial(worse, "tailored-64", "residual-64"),
         holds_if=between(-0.04, 0.04),
-        sabotage=partial(in_place, "variant", "tailored-64", "plain-64"),
+        sabotage=partial(in_place, "tailored-64", "plain-64"),
     ),
     Claim(
         id="15.6",
@@ -211,7 +188,7 @@ CLAIMS = (
         experiment="without_skips",
         statistic=partial(behind_all, variant="tailored-64"),
         holds_if=between(0.7, 0.97),
-        sabotage=partial(in_place, "variant", "tailored-64", "plain-64"),
+        sabotage=partial(in_place, "tailored-64", "plain-64"),
     ),
     Claim(
         id="15.7",
@@ -223,14 +200,14 @@ CLAIMS = (
         experiment="folded_branches",
         statistic=partial(most, "difference", "both"),
         holds_if=below(1e-5),
-        sabotage=partial(in_place, "metric", "difference", "test_error"),
+        sabotage=partial(in_place, "difference", "test_error", column="metric"),
     ),
     Claim(
         id="15.8",
         statement="Trained with both branches, it errs less than without: by over 5 points.",
         source=REPVGG,
         experiment="folded_branches",
-        statistic=partial(apart, "none", "both", "test_error"),
+        statistic=partial(worse, "none", "both"),
         holds_if=above(0.05),
     ),
     Claim(
@@ -241,7 +218,7 @@ CLAIMS = (
         ),
         source="ours",
         experiment="without_skips",
-        statistic=partial(apart, "residual, unscaled-16", "residual-16", "test_error"),
+        statistic=partial(worse, "residual, unscaled-16", "residual-16"),
         holds_if=above(0.15),
     ),
     Claim(
@@ -254,7 +231,7 @@ CLAIMS = (
         experiment="inference_memory",
         statistic=partial(skip_costs, "basic"),
         holds_if=between(1.49, 1.51),
-        sabotage=partial(in_place, "skip", True, False),
+        sabotage=partial(in_place, True, False, column="skip"),
     ),
     Claim(
         id="15.11",
@@ -263,7 +240,7 @@ CLAIMS = (
         experiment="inference_memory",
         statistic=partial(skip_costs, "bottleneck"),
         holds_if=above(2),
-        sabotage=partial(in_place, "skip", True, False),
+        sabotage=partial(in_place, True, False, column="skip"),
     ),
     Claim(
         id="15.12",
@@ -275,7 +252,7 @@ CLAIMS = (
         experiment="reversible_memory",
         statistic=partial(growth, "kept", True),
         holds_if=between(0.98, 1.02),
-        sabotage=partial(in_place, "recompute", True, False),
+        sabotage=partial(in_place, True, False, column="recompute"),
     ),
     Claim(
         id="15.13",
@@ -284,7 +261,7 @@ CLAIMS = (
         experiment="reversible_memory",
         statistic=partial(recomputing, "peak"),
         holds_if=below(1 / 8),
-        sabotage=partial(in_place, "recompute", True, False),
+        sabotage=partial(in_place, True, False, column="recompute"),
     ),
     Claim(
         id="15.14",
@@ -293,7 +270,7 @@ CLAIMS = (
         experiment="reversible_memory",
         statistic=partial(recomputing, "flops"),
         holds_if=between(1.303, 1.363),
-        sabotage=partial(in_place, "recompute", True, False),
+        sabotage=partial(in_place, True, False, column="recompute"),
     ),
     Claim(
         id="15.15",
@@ -305,7 +282,7 @@ CLAIMS = (
         experiment="over_smoothing",
         statistic=partial(rate_over_derived, "plain"),
         holds_if=between(0.97, 1.03),
-        sabotage=partial(in_place, "kind", "plain", "initial"),
+        sabotage=partial(in_place, "plain", "initial", column="kind"),
     ),
     Claim(
         id="15.16",
@@ -317,7 +294,7 @@ CLAIMS = (
         experiment="over_smoothing",
         statistic=partial(rate_over_derived, "skip"),
         holds_if=between(0.98, 1.02),
-        sabotage=partial(in_place, "kind", "skip", "plain"),
+        sabotage=partial(in_place, "skip", "plain", column="kind"),
     ),
     Claim(
         id="15.17",
@@ -326,7 +303,7 @@ CLAIMS = (
         experiment="over_smoothing",
         statistic=partial(left, "initial", 64),
         holds_if=above(0.1),
-        sabotage=partial(in_place, "kind", "initial", "skip"),
+        sabotage=partial(in_place, "initial", "skip", column="kind"),
     ),
     Claim(
         id="15.18",
@@ -337,7 +314,7 @@ CLAIMS = (
         experiment="over_smoothing",
         statistic=partial(read_worse, "plain", 2, 0),
         holds_if=below(-0.2),
-        sabotage=partial(in_place, "layer", 2.0, 64.0),
+        sabotage=partial(in_place, 2.0, 64.0, column="layer"),
     ),
     Claim(
         id="15.19",
@@ -348,7 +325,7 @@ CLAIMS = (
         experiment="over_smoothing",
         statistic=partial(read_worse, "plain", 64, 4),
         holds_if=above(0.15),
-        sabotage=partial(in_place, "kind", "plain", "initial"),
+        sabotage=partial(in_place, "plain", "initial", column="kind"),
     ),
     Claim(
         id="15.20",
@@ -359,7 +336,7 @@ CLAIMS = (
         experiment="over_smoothing",
         statistic=partial(keeps, "skip"),
         holds_if=between(-0.05, 0.05),
-        sabotage=partial(in_place, "kind", "skip", "initial"),
+        sabotage=partial(in_place, "skip", "initial", column="kind"),
     ),
     Claim(
         id="15.21",
@@ -371,7 +348,7 @@ CLAIMS = (
         experiment="over_smoothing",
         statistic=partial(keeps, "initial"),
         holds_if=above(0.1),
-        sabotage=partial(in_place, "kind", "initial", "skip"),
+        sabotage=partial(in_place, "initial", "skip", column="kind"),
     ),
     Claim(
         id="15.22",
@@ -380,7 +357,7 @@ CLAIMS = (
         experiment="order_of_steps",
         statistic=partial(order, "euler"),
         holds_if=between(0.95, 1.15),
-        sabotage=partial(in_place, "method", "euler", "heun"),
+        sabotage=partial(in_place, "euler", "heun", column="method"),
     ),
     Claim(
         id="15.23",
@@ -389,7 +366,7 @@ CLAIMS = (
         experiment="order_of_steps",
         statistic=partial(order, "heun"),
         holds_if=between(1.95, 2.05),
-        sabotage=partial(in_place, "method", "heun", "euler"),
+        sabotage=partial(in_place, "heun", "euler", column="method"),
     ),
     Claim(
         id="15.24",
@@ -401,7 +378,7 @@ CLAIMS = (
         experiment="without_skips",
         statistic=partial(halving_costs, "residual, unscaled-16"),
         holds_if=above(0.1),
-        sabotage=partial(in_place, "variant", "residual, unscaled-16", "residual-16"),
+        sabotage=partial(in_place, "residual, unscaled-16", "residual-16"),
     ),
     Claim(
         id="15.25",
@@ -413,6 +390,6 @@ CLAIMS = (
         experiment="without_skips",
         statistic=partial(halving_costs, "residual-64"),
         holds_if=between(-0.03, 0.03),
-        sabotage=partial(in_place, "variant", "residual-64", "residual, unscaled-16"),
+        sabotage=partial(in_place, "residual-64", "residual, unscaled-16"),
     ),
 )

@@ -8,14 +8,9 @@ from functools import partial
 import pandas as pd
 
 from residual_lib.claims import Claim, above, below, between
+from residual_lib.claims.framework.reading import final, in_place, kind_in_place, worse
 
 # --- from table to numbers ------------------------------------------------------------------
-
-
-def final(table: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """A metric behind the last step: seeds x variants."""
-    rows = table[table["metric"] == metric]
-    return rows.pivot(index="seed", columns="variant", values="value")
 
 
 def left_of_the_mlp(table: pd.DataFrame) -> pd.Series:
@@ -23,12 +18,6 @@ def left_of_the_mlp(table: pd.DataFrame) -> pd.Series:
     share of what the one with a single stream has."""
     losses = final(table, "test_loss")
     return (math.log(10) - losses["plain"]) / (math.log(10) - losses["residual"])
-
-
-def worse(one: str, other: str, metric: str, table: pd.DataFrame) -> pd.Series:
-    """By how much a metric of one variant is above that of another."""
-    values = final(table, metric)
-    return values[one] - values[other]
 
 
 def learnt(field: str, kind: str, table: pd.DataFrame) -> pd.Series:
@@ -72,14 +61,6 @@ def told_the_time(table: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([table[table["variant"] != "denoiser, no time"], copies], ignore_index=True)
 
 
-def in_place_of(old: str, new: str, table: pd.DataFrame) -> pd.DataFrame:
-    """The measurements of the variants `new` in the place of those of `old`, by their beginning."""
-    copies = table[table["variant"].str.startswith(new)]
-    copies = copies.assign(variant=copies["variant"].str.replace(new, old, regex=False))
-    kept = table[~table["variant"].isin(copies["variant"])]
-    return pd.concat([kept, copies], ignore_index=True)
-
-
 # --- claims ---------------------------------------------------------------------------------
 
 CLAIMS = (
@@ -88,7 +69,7 @@ CLAIMS = (
         statement="Without its skips the MBConv net's test error is higher by more than 15 points.",
         source="ours",
         experiment="skips_by_field",
-        statistic=partial(worse, "mbconv-plain", "mbconv-skip", "test_error"),
+        statistic=partial(worse, "mbconv-plain", "mbconv-skip"),
         holds_if=above(0.15),
     ),
     Claim(
@@ -117,7 +98,7 @@ CLAIMS = (
         statement="Without its skips the Conformer's test error is higher by more than 30 points.",
         source="ours",
         experiment="skips_by_field",
-        statistic=partial(worse, "conformer-plain", "conformer-skip", "test_error"),
+        statistic=partial(worse, "conformer-plain", "conformer-skip"),
         holds_if=above(0.3),
     ),
     Claim(
@@ -130,14 +111,14 @@ CLAIMS = (
         experiment="skips_by_field",
         statistic=partial(left_apart, "mbconv", "gpt"),
         holds_if=above(0.05),
-        sabotage=partial(in_place_of, "mbconv", "gpt"),
+        sabotage=partial(kind_in_place, "mbconv", "gpt"),
     ),
     Claim(
         id="14.6",
         statement="Without skips the denoiser's mean squared error is higher by more than 0.25.",
         source="ours",
         experiment="forward_looks",
-        statistic=partial(worse, "denoiser, plain", "denoiser", "test_loss"),
+        statistic=partial(worse, "denoiser, plain", "denoiser", metric="test_loss"),
         holds_if=above(0.25),
     ),
     Claim(
@@ -145,7 +126,7 @@ CLAIMS = (
         statement="If its branches aren't told the time, the error is higher by more than 0.01.",
         source="ours",
         experiment="forward_looks",
-        statistic=partial(worse, "denoiser, no time", "denoiser", "test_loss"),
+        statistic=partial(worse, "denoiser, no time", "denoiser", metric="test_loss"),
         holds_if=above(0.01),
         sabotage=told_the_time,
     ),
@@ -157,7 +138,7 @@ CLAIMS = (
         ),
         source="Zhu et al. 2024 (arXiv 2409.19606), figure 1, at 1 B active parameters",
         experiment="forward_looks",
-        statistic=partial(worse, "residual", "hyper", "test_loss"),
+        statistic=partial(worse, "residual", "hyper", metric="test_loss"),
         holds_if=above(0.05),
     ),
     Claim(
@@ -165,9 +146,9 @@ CLAIMS = (
         statement="At this size one stream and two differ by less than 0.1 nats of test loss.",
         source="ours",
         experiment="forward_looks",
-        statistic=partial(worse, "hyper", "residual", "test_loss"),
+        statistic=partial(worse, "hyper", "residual", metric="test_loss"),
         holds_if=between(-0.1, 0.1),
-        sabotage=partial(in_place_of, "hyper", "plain"),
+        sabotage=partial(in_place, "hyper", "plain"),
     ),
     Claim(
         id="14.10",
@@ -176,7 +157,7 @@ CLAIMS = (
         experiment="forward_looks",
         statistic=left_of_the_mlp,
         holds_if=below(0.5),
-        sabotage=partial(in_place_of, "plain", "residual"),
+        sabotage=partial(in_place, "plain", "residual"),
     ),
     Claim(
         id="14.11",

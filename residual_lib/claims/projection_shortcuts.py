@@ -7,6 +7,7 @@ from functools import partial
 import pandas as pd
 
 from residual_lib.claims import Claim, above, below, between
+from residual_lib.claims.framework.reading import final
 
 BOUNDARY = 3  # the first block of the second stage, of three blocks in each
 
@@ -71,27 +72,21 @@ def price_of_c(table: pd.DataFrame) -> float:
     return float((ratio["resnet50"] - ratio["resnet34"]).mean())
 
 
-def final_error(table: pd.DataFrame, metric: str = "test_error") -> pd.DataFrame:
-    """An error after training: seeds x variants."""
-    rows = table[table["metric"] == metric]
-    return rows.pivot(index="seed", columns="variant", values="value")
-
-
 def gain_of_skips(table: pd.DataFrame) -> pd.Series:
     """The plain net's test error minus the mean of options A, B and C."""
-    error = final_error(table)
+    error = final(table)
     return error["none"] - error[["A", "B", "C"]].mean(axis=1)
 
 
 def gain_against_choice(table: pd.DataFrame) -> pd.Series:
     """What a shortcut brings, minus how far options A, B and C are apart."""
-    error = final_error(table)[["A", "B", "C"]]
+    error = final(table)[["A", "B", "C"]]
     return gain_of_skips(table) - (error.max(axis=1) - error.min(axis=1))
 
 
 def order_of_the_paper(table: pd.DataFrame) -> pd.Series:
     """The smaller of A minus B and B minus C: above 0 where A > B > C."""
-    error = final_error(table)
+    error = final(table)
     return pd.concat([error["A"] - error["B"], error["B"] - error["C"]], axis=1).min(axis=1)
 
 

@@ -8,20 +8,9 @@ import numpy as np
 import pandas as pd
 
 from residual_lib.claims import Claim, above, below, between
+from residual_lib.claims.framework.reading import final, in_place, worse
 
 # --- from table to numbers ------------------------------------------------------------------
-
-
-def final(table: pd.DataFrame, metric: str = "test_error") -> pd.DataFrame:
-    """A number of each net: seeds x variants."""
-    rows = table[table["metric"] == metric]
-    return rows.pivot(index="seed", columns="variant", values="value")
-
-
-def worse(variant: str, than: str, table: pd.DataFrame) -> pd.Series:
-    """By how much one net's test error is above another's."""
-    errors = final(table)
-    return errors[variant] - errors[than]
 
 
 def more(metric: str, gated: str, without: str, table: pd.DataFrame) -> pd.Series:
@@ -88,12 +77,6 @@ def product(variant: str, table: pd.DataFrame) -> pd.Series:
 # --- sabotage -------------------------------------------------------------------------------
 
 
-def in_place(column: str, old: str, new: str, table: pd.DataFrame) -> pd.DataFrame:
-    """The measurements of `new` in the place of those of `old`."""
-    copies = table[table[column] == new].assign(**{column: old})
-    return pd.concat([table[table[column] != old], copies], ignore_index=True)
-
-
 def gates_mattered(variant: str, table: pd.DataFrame) -> pd.DataFrame:
     """As if a net had the error of the trained one whose gates were taken out."""
     errors = (table["metric"] == "test_error") & (table["variant"] == variant)
@@ -145,7 +128,7 @@ CLAIMS = (
         experiment="gate_cost",
         statistic=partial(more, "flops", "resnet50, se-16", "resnet50, none"),
         holds_if=between(0, 0.001),
-        sabotage=partial(in_place, "variant", "resnet50, se-16", "resnet101, se-16"),
+        sabotage=partial(in_place, "resnet50, se-16", "resnet101, se-16"),
     ),
     Claim(
         id="12.3",
@@ -154,7 +137,7 @@ CLAIMS = (
         experiment="gate_cost",
         statistic=partial(in_last_stage, "resnet50, se-16"),
         holds_if=above(0.5),
-        sabotage=partial(in_place, "variant", "resnet50, se-16", "resnet101, se-16"),
+        sabotage=partial(in_place, "resnet50, se-16", "resnet101, se-16"),
     ),
     Claim(
         id="12.4",
@@ -276,7 +259,7 @@ CLAIMS = (
         experiment="channel_gates",
         statistic=partial(harm, "mean"),
         holds_if=below(0.025),
-        sabotage=partial(in_place, "gates", "mean", "open"),
+        sabotage=partial(in_place, "mean", "open", column="gates"),
     ),
     Claim(
         id="12.16",
@@ -285,7 +268,7 @@ CLAIMS = (
         experiment="channel_gates",
         statistic=partial(harm, "one"),
         holds_if=below(0.025),
-        sabotage=partial(in_place, "gates", "one", "open"),
+        sabotage=partial(in_place, "one", "open", column="gates"),
     ),
     Claim(
         id="12.17",
@@ -294,7 +277,7 @@ CLAIMS = (
         experiment="channel_gates",
         statistic=partial(harm, "open"),
         holds_if=above(0.05),
-        sabotage=partial(in_place, "gates", "open", "one"),
+        sabotage=partial(in_place, "open", "one", column="gates"),
     ),
     Claim(
         id="12.18",
@@ -341,7 +324,7 @@ CLAIMS = (
         experiment="gate_places",
         statistic=partial(product, "se, identity"),
         holds_if=below(0.02),
-        sabotage=partial(in_place, "variant", "se, identity", "se, identity, open"),
+        sabotage=partial(in_place, "se, identity", "se, identity, open"),
     ),
     Claim(
         id="12.23",
@@ -350,6 +333,6 @@ CLAIMS = (
         experiment="gate_places",
         statistic=partial(product, "se, identity, open"),
         holds_if=above(0.3),
-        sabotage=partial(in_place, "variant", "se, identity, open", "se, identity"),
+        sabotage=partial(in_place, "se, identity, open", "se, identity"),
     ),
 )

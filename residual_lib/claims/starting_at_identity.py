@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from residual_lib.claims import Claim, above, below, between
+from residual_lib.claims.framework.reading import kind_in_place
 
 # --- theory ---------------------------------------------------------------------------------
 
@@ -158,15 +159,6 @@ def early_over_late(variant: str, table: pd.DataFrame) -> pd.Series:
 # --- sabotage -------------------------------------------------------------------------------
 
 
-def in_place(old: str, new: str, table: pd.DataFrame) -> pd.DataFrame:
-    """The measurements of the variants that begin with `new` in the place of those with `old`."""
-    names = table["variant"]
-    begins = names.str.startswith(f"{new}-")
-    copies = table[begins].assign(variant=old + names[begins].str[len(new) :])
-    kept = table[~names.isin(copies["variant"])]
-    return pd.concat([kept, copies], ignore_index=True)
-
-
 def alike(table: pd.DataFrame) -> pd.DataFrame:
     """Every alpha of a seed and step is the mean over its blocks."""
     chosen = table["metric"] == "alpha"
@@ -192,7 +184,7 @@ CLAIMS = (
         experiment="identity_start",
         statistic=doublings_a_block,
         holds_if=between(0.9, 1.1),
-        sabotage=partial(in_place, "sum", "depth"),
+        sabotage=partial(kind_in_place, "sum", "depth"),
     ),
     Claim(
         id="10.2",
@@ -203,7 +195,7 @@ CLAIMS = (
         experiment="identity_start",
         statistic=partial(grown, "depth", 32),
         holds_if=between(2, 3.6),
-        sabotage=partial(in_place, "depth", "sum"),
+        sabotage=partial(kind_in_place, "depth", "sum"),
     ),
     Claim(
         id="10.3",
@@ -214,7 +206,7 @@ CLAIMS = (
         experiment="identity_start",
         statistic=partial(grown, "half", 32),
         holds_if=between(1.35, 2),
-        sabotage=partial(in_place, "half", "depth"),
+        sabotage=partial(kind_in_place, "half", "depth"),
     ),
     Claim(
         id="10.4",
@@ -223,7 +215,7 @@ CLAIMS = (
         experiment="identity_start",
         statistic=partial(farthest_from_one, "rezero"),
         holds_if=below(1e-9),
-        sabotage=partial(in_place, "rezero", "layer_scale"),
+        sabotage=partial(kind_in_place, "rezero", "layer_scale"),
     ),
     Claim(
         id="10.5",
@@ -246,7 +238,7 @@ CLAIMS = (
         experiment="identity_start",
         statistic=partial(spread, "depth", 32),
         holds_if=above(1),
-        sabotage=partial(in_place, "depth", "layer_scale"),
+        sabotage=partial(kind_in_place, "depth", "layer_scale"),
     ),
     Claim(
         id="10.7",
@@ -258,7 +250,7 @@ CLAIMS = (
         experiment="identity_start",
         statistic=partial(wider, "depth", 32, 8),
         holds_if=between(-np.log10(3), np.log10(3)),
-        sabotage=partial(in_place, "depth", "sum"),
+        sabotage=partial(kind_in_place, "depth", "sum"),
     ),
     Claim(
         id="10.8",
@@ -270,7 +262,7 @@ CLAIMS = (
         experiment="identity_start",
         statistic=partial(wider, "layer_scale", 32, 4),
         holds_if=above(np.log10(2)),
-        sabotage=partial(in_place, "layer_scale", "depth"),
+        sabotage=partial(kind_in_place, "layer_scale", "depth"),
     ),
     Claim(
         id="10.9",
@@ -282,7 +274,7 @@ CLAIMS = (
         experiment="identity_start",
         statistic=partial(spreads_apart, "deep_norm", "half"),
         holds_if=between(-np.log10(2.5), np.log10(2.5)),
-        sabotage=partial(in_place, "deep_norm", "post_norm"),
+        sabotage=partial(kind_in_place, "deep_norm", "post_norm"),
     ),
     # Fully connected, 32 layers
     Claim(
@@ -295,7 +287,7 @@ CLAIMS = (
         experiment="identity_training",
         statistic=partial(explosion, "residual-0.01"),
         holds_if=above(4),
-        sabotage=partial(in_place, "residual", "depth"),
+        sabotage=partial(kind_in_place, "residual", "depth"),
     ),
     Claim(
         id="10.11",
@@ -318,7 +310,7 @@ CLAIMS = (
         experiment="identity_training",
         statistic=starts_apart,
         holds_if=below(0.3),
-        sabotage=partial(in_place, "depth", "plain"),
+        sabotage=partial(kind_in_place, "depth", "plain"),
     ),
     Claim(
         id="10.13",
@@ -351,7 +343,7 @@ CLAIMS = (
         experiment="identity_training",
         statistic=partial(ratio_of_steps, "norm, rezero-0.1", "norm, residual-0.1"),
         holds_if=above(2),
-        sabotage=partial(in_place, "norm, rezero", "norm, residual"),
+        sabotage=partial(kind_in_place, "norm, rezero", "norm, residual"),
     ),
     Claim(
         id="10.17",
@@ -396,7 +388,7 @@ CLAIMS = (
         experiment="identity_characters",
         statistic=partial(lower, "rezero-12-large", "post, warm-12-large"),
         holds_if=above(0.2),
-        sabotage=partial(in_place, "rezero", "post, warm"),
+        sabotage=partial(kind_in_place, "rezero", "post, warm"),
     ),
     Claim(
         id="10.21",
@@ -407,7 +399,7 @@ CLAIMS = (
         experiment="identity_characters",
         statistic=partial(ratio_of_steps, "rezero-12-large", "post, warm-12-large"),
         holds_if=above(1.2),
-        sabotage=partial(in_place, "rezero", "post, warm"),
+        sabotage=partial(kind_in_place, "rezero", "post, warm"),
     ),
     Claim(
         id="10.22",
@@ -418,7 +410,7 @@ CLAIMS = (
         experiment="identity_characters",
         statistic=partial(lower, "rezero-12-large", "pre-12-large"),
         holds_if=above(0.1),
-        sabotage=partial(in_place, "rezero", "pre"),
+        sabotage=partial(kind_in_place, "rezero", "pre"),
     ),
     Claim(
         id="10.23",
@@ -427,7 +419,7 @@ CLAIMS = (
         experiment="identity_characters",
         statistic=partial(lower, "rezero-12-small", "pre-12-small"),
         holds_if=above(0),
-        sabotage=partial(in_place, "rezero", "pre"),
+        sabotage=partial(kind_in_place, "rezero", "pre"),
     ),
     Claim(
         id="10.24",
@@ -439,7 +431,7 @@ CLAIMS = (
         experiment="identity_characters",
         statistic=partial(lower, "rezero-12-large", "rezero-12-small"),
         holds_if=above(0.15),
-        sabotage=partial(in_place, "rezero", "pre"),
+        sabotage=partial(kind_in_place, "rezero", "pre"),
     ),
     Claim(
         id="10.25",
@@ -448,7 +440,7 @@ CLAIMS = (
         experiment="identity_characters",
         statistic=partial(lower, "rezero-24-large", "pre-24-large"),
         holds_if=above(0.05),
-        sabotage=partial(in_place, "rezero", "pre"),
+        sabotage=partial(kind_in_place, "rezero", "pre"),
     ),
     Claim(
         id="10.26",
@@ -457,7 +449,7 @@ CLAIMS = (
         experiment="identity_characters",
         statistic=partial(lower, "deep_norm-24-large", "pre-24-large"),
         holds_if=between(-0.05, 0.05),
-        sabotage=partial(in_place, "deep_norm", "rezero"),
+        sabotage=partial(kind_in_place, "deep_norm", "rezero"),
     ),
     Claim(
         id="10.27",
@@ -493,6 +485,6 @@ CLAIMS = (
         experiment="identity_start",
         statistic=partial(spread, "post_norm", 32, leave_out=2),
         holds_if=above(6),
-        sabotage=partial(in_place, "post_norm", "deep_norm"),
+        sabotage=partial(kind_in_place, "post_norm", "deep_norm"),
     ),
 )

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from residual_lib.claims import Claim, above, below, between
-from residual_lib.claims.densenet import final, in_place
+from residual_lib.claims.framework.reading import final, in_place, worse
 
 # --- from table to numbers ------------------------------------------------------------------
 
@@ -51,12 +51,6 @@ def noisier(batch: int, table: pd.DataFrame) -> pd.Series:
     """The gradient's noise by one draw a batch over that by a draw an example."""
     noise = final(table, "noise")
     return noise[f"batch-{batch}"] / noise[f"example-{batch}"]
-
-
-def worse(variant: str, than: str, table: pd.DataFrame, metric: str = "test_error") -> pd.Series:
-    """By how much one net's error is above another's."""
-    errors = final(table, metric)
-    return errors[variant] - errors[than]
 
 
 def better(variant: str, than: str, table: pd.DataFrame) -> pd.Series:
@@ -167,7 +161,7 @@ CLAIMS = (
         experiment="branches_computed",
         statistic=partial(saved, "example", "forward"),
         holds_if=below(0.01),
-        sabotage=partial(in_place, "variant", "example", "batch"),
+        sabotage=partial(in_place, "example", "batch"),
     ),
     Claim(
         id="11.5",
@@ -232,7 +226,7 @@ CLAIMS = (
         experiment="drop_noise",
         statistic=partial(noisier, 64),
         holds_if=above(1.25),
-        sabotage=partial(in_place, "variant", "batch-64", "example-64"),
+        sabotage=partial(in_place, "batch-64", "example-64"),
     ),
     Claim(
         id="11.11",
@@ -262,7 +256,7 @@ CLAIMS = (
         experiment="few_digits",
         statistic=partial(with_drops, 100),
         holds_if=between(-0.07, 0.07),
-        sabotage=partial(in_place, "variant", "100-0", "898-0"),
+        sabotage=partial(in_place, "100-0", "898-0"),
     ),
     Claim(
         id="11.14",
@@ -324,7 +318,7 @@ CLAIMS = (
         experiment="few_digits",
         statistic=milder,
         holds_if=above(0.005),
-        sabotage=partial(in_place, "variant", "898-0", "898-0.5"),
+        sabotage=partial(in_place, "898-0", "898-0.5"),
     ),
     Claim(
         id="11.20",
@@ -352,6 +346,6 @@ CLAIMS = (
         experiment="shallow_and_short",
         statistic=partial(worse, "8-400-0.5", "8-400-0"),
         holds_if=between(-0.02, 0.02),
-        sabotage=partial(in_place, "variant", "8-400-0.5", "8-80-0.5"),
+        sabotage=partial(in_place, "8-400-0.5", "8-80-0.5"),
     ),
 )

@@ -9,6 +9,7 @@ import pandas as pd
 
 from residual_lib import published
 from residual_lib.claims import Claim, above, below, between
+from residual_lib.claims.framework.reading import final, in_place, worse
 
 # --- from table to numbers: published ---------------------------------------------------------
 
@@ -158,31 +159,19 @@ def size_ranks(metric: str, table: pd.DataFrame) -> pd.Series:
 GUESSING = 0.9
 
 
-def ends(table: pd.DataFrame, metric: str = "test_error") -> pd.DataFrame:
-    """A number of each tower at the end of training: seeds x variants."""
-    rows = table[table["metric"] == metric]
-    return rows.pivot(index="seed", columns="variant", values="value")
-
-
 def below_guessing(variant: str, table: pd.DataFrame) -> pd.Series:
     """By how much a tower's test error is below that of guessing."""
-    return GUESSING - ends(table)[variant]
-
-
-def worse(variant: str, than: str, table: pd.DataFrame, metric: str = "test_error") -> pd.Series:
-    """By how much one tower's error is above another's."""
-    errors = ends(table, metric)
-    return errors[variant] - errors[than]
+    return GUESSING - final(table)[variant]
 
 
 def updates(variant: str, table: pd.DataFrame) -> pd.Series:
     """Updates that a tower made before its loss was no number any more."""
-    return ends(table, "steps")[variant]
+    return final(table, "steps")[variant]
 
 
 def gradient(variant: str, table: pd.DataFrame) -> pd.Series:
     """log10 of the norm of the gradient in the first layer, before training."""
-    return ends(table, "gradient")[variant]
+    return final(table, "gradient")[variant]
 
 
 def powers_apart(more: str, less: str, table: pd.DataFrame) -> pd.Series:
@@ -248,12 +237,6 @@ def sorted_by_size(table: pd.DataFrame) -> pd.DataFrame:
     errors = single_crop_errors()
     size = (100 - table["variant"].map(errors)) * 1e6
     return table.assign(value=size.fillna(table["value"]))
-
-
-def in_place(old: str, new: str, table: pd.DataFrame) -> pd.DataFrame:
-    """The measurements of one tower in the place of another's."""
-    copies = table[table["variant"] == new].assign(variant=old)
-    return pd.concat([table[table["variant"] != old], copies], ignore_index=True)
 
 
 # --- claims ---------------------------------------------------------------------------------

@@ -173,7 +173,7 @@ def test_in_place_takes_the_others_measurements():
     table = pd.DataFrame(
         {"variant": ["a", "b"], "kind": ["x", "y"], "seed": 0, "value": [1.0, 2.0]}
     )
-    changed = claims.in_place("kind", "x", "y", table)
+    changed = claims.in_place("x", "y", table, column="kind")
     assert changed[changed["kind"] == "x"][["variant", "value"]].values.tolist() == [["a", 2.0]]
 
 

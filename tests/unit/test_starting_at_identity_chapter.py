@@ -254,5 +254,5 @@ def test_alphas_by_part():
 
 def test_one_in_the_place_of_another():
     table = pd.concat([curve("depth-8", [1.0]), curve("sum-8", [9.0]), curve("sum-4", [5.0])])
-    swapped = claims.in_place("depth", "sum", table).set_index("variant")["value"]
+    swapped = claims.kind_in_place("depth", "sum", table).set_index("variant")["value"]
     assert swapped.to_dict() == {"depth-8": 9, "depth-4": 5, "sum-8": 9, "sum-4": 5}
