@@ -276,6 +276,25 @@ def short_number(value: float) -> str:
     return f"{value:.3g}".replace("-", "−") if abs(value) < 1000 else f"{value:.0f}"
 
 
+def with_interval(
+    values: ArrayLike, digits: int = 1, *, unit: str = "", signed: bool = False
+) -> str:
+    """The mean over seeds and its 95 % bootstrap interval, such as ``"24.3 % [20.1, 28.3]"``.
+
+    Args:
+        values: one a seed.
+        digits: behind the point.
+        unit: behind the mean, such as ``" %"``.
+        signed: whether numbers above 0 have a plus.
+    """
+    numbers = np.asarray(values, dtype=float)
+    shown = (float(numbers.mean()), *bootstrap_interval(numbers))
+    rounded = (round(float(x), digits) + 0.0 for x in shown)  # no minus before a zero
+    form = f"{'+' if signed else ''}.{digits}f"
+    mean, low, high = (format(x, form).replace("-", "−") for x in rounded)
+    return f"{mean}{unit} [{low}, {high}]"
+
+
 # ---------------------------------------------------------------------------------------- figures
 
 

@@ -300,6 +300,15 @@ def test_numbers_are_short(value, text):
     assert figures.short_number(value) == text
 
 
+def test_a_mean_with_its_interval():
+    values = np.array([1.0, 2.0, 3.0, 4.0, 5.0])
+    low, high = bootstrap_interval(values)
+    assert figures.with_interval(values, 2) == f"3.00 [{low:.2f}, {high:.2f}]"
+    assert figures.with_interval(-values, 0, unit=" %") == f"−3 % [−{high:.0f}, −{low:.0f}]"
+    assert figures.with_interval([-0.04] * 5) == "0.0 [0.0, 0.0]"
+    assert figures.with_interval([0.26] * 5, signed=True) == "+0.3 [+0.3, +0.3]"
+
+
 def test_logarithmic_ticks_are_digits_or_powers():
     def ticks(low, high):
         _, ax = figures.axes(log_y=True)
