@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from residual_lib.models.checks import check_positive, check_tokens
+from residual_lib.models.checks import check_tokens
 from residual_lib.models.registry import register_model
 from residual_lib.models.transformer import (
     create_layer_norm,
@@ -20,6 +20,7 @@ from residual_lib.models.transformer import (
     transformer_blocks,
 )
 from residual_lib.nn import attending, create_activation
+from residual_lib.nn.checks import check_positive
 
 HEADS = ("masked", "pooler")
 _EPS = 1e-12

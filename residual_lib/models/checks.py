@@ -5,13 +5,6 @@ from __future__ import annotations
 from torch import Tensor
 
 
-def check_positive(**arguments: int) -> None:
-    """Raise ValueError, with the argument's name, unless each is a whole number above 0."""
-    for name, value in arguments.items():
-        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-            raise ValueError(f"{name} must be a whole number above 0, got {value!r}")
-
-
 def check_depth(depth: int) -> int:
     """Return how many blocks of two layers a stack of `depth` layers has.
 

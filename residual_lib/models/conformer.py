@@ -12,10 +12,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from residual_lib.models.checks import check_positive
 from residual_lib.models.registry import register_model
 from residual_lib.models.transformer import INITS, initialise_transformer_
 from residual_lib.nn import RelativeAttention, Scale, attending, create_activation
+from residual_lib.nn.checks import check_positive
 from residual_lib.residual import Residual, add, branch_only
 
 _HALF = 0.5  # of a feed-forward network's output, as in Macaron nets (Lu et al. 2019)

@@ -6,7 +6,7 @@ from collections import OrderedDict
 
 from torch import Tensor, nn
 
-from residual_lib.models.checks import check_depth, check_positive, check_starts
+from residual_lib.models.checks import check_depth, check_starts
 from residual_lib.models.registry import register_model
 from residual_lib.nn import (
     DropPath,
@@ -19,6 +19,7 @@ from residual_lib.nn import (
     two_layers,
     zero_branches_,
 )
+from residual_lib.nn.checks import check_positive
 from residual_lib.residual import Residual, add, branch_only
 
 _CONV: dict[int, type[nn.Conv1d] | type[nn.Conv2d]] = {1: nn.Conv1d, 2: nn.Conv2d}

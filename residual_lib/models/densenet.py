@@ -14,7 +14,6 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from residual_lib.models.checks import check_positive
 from residual_lib.models.registry import register_model
 from residual_lib.nn import (
     Recomputed,
@@ -24,6 +23,7 @@ from residual_lib.nn import (
     create_norm,
     initialise_,
 )
+from residual_lib.nn.checks import check_positive
 from residual_lib.nn.convolutions import CONVOLUTIONS
 from residual_lib.residual import Residual, concatenate
 

@@ -13,7 +13,6 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from residual_lib.models.checks import check_positive
 from residual_lib.models.registry import register_model
 from residual_lib.nn import (
     DropPath,
@@ -24,6 +23,7 @@ from residual_lib.nn import (
     drop_path_rates,
     initialise_,
 )
+from residual_lib.nn.checks import check_positive
 from residual_lib.nn.convolutions import CONVOLUTIONS
 from residual_lib.residual import Residual, add, branch_only
 

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from residual_lib.models.checks import check_positive
 from residual_lib.models.registry import register_model
 from residual_lib.nn import create_activation, create_conv, initialise_
+from residual_lib.nn.checks import check_positive
 from residual_lib.residual import Residual, add, branch_only
 
 

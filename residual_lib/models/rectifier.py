@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from residual_lib.models.checks import check_positive
 from residual_lib.models.registry import register_model
 from residual_lib.nn import Scale, create_norm
+from residual_lib.nn.checks import check_positive
 from residual_lib.residual import Residual, add, branch_only
 
 

@@ -17,9 +17,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from residual_lib.models.checks import check_positive
 from residual_lib.models.registry import register_model
 from residual_lib.nn import create_conv, create_norm
+from residual_lib.nn.checks import check_positive
 from residual_lib.residual import Residual, add, branch_only
 
 BRANCHES = ("identity", "1x1")

@@ -13,7 +13,6 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from residual_lib.models.checks import check_positive
 from residual_lib.models.registry import register_model
 from residual_lib.nn import (
     PREACTIVATIONS,
@@ -30,6 +29,7 @@ from residual_lib.nn import (
     initialise_,
     zero_branches_,
 )
+from residual_lib.nn.checks import check_positive
 from residual_lib.nn.convolutions import CONVOLUTIONS
 from residual_lib.residual import Residual, branch_only
 

@@ -14,7 +14,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from residual_lib.models.checks import check_positive, check_starts
+from residual_lib.models.checks import check_starts
 from residual_lib.models.registry import register_model
 from residual_lib.nn import (
     SCHEMES,
@@ -28,6 +28,7 @@ from residual_lib.nn import (
     dropped,
     initialise_,
 )
+from residual_lib.nn.checks import check_positive
 from residual_lib.residual import Residual, add, branch_only, iter_residuals
 
 INITS = ("gpt2", "bert", *SCHEMES)

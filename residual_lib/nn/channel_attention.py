@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from residual_lib.nn.activations import create_activation
+from residual_lib.nn.checks import check_positive
 from residual_lib.nn.convolutions import create_conv
 
 _POOL: dict[int, type[nn.AdaptiveAvgPool1d] | type[nn.AdaptiveAvgPool2d]] = {
@@ -51,11 +52,11 @@ class SqueezeExcitation(nn.Module):
         dims: int = 2,
     ) -> None:
         super().__init__()
-        _check_from_one(channels=channels, reduction=reduction)
+        check_positive(channels=channels, reduction=reduction)
         _check_dims(dims)
         if squeeze_channels is None:
             squeeze_channels = max(1, channels // reduction)
-        _check_from_one(squeeze_channels=squeeze_channels)
+        check_positive(squeeze_channels=squeeze_channels)
         self.gate = nn.Sequential(
             OrderedDict(
                 pool=_POOL[dims](1),
@@ -89,11 +90,11 @@ class EfficientChannelAttention(nn.Module):
 
     def __init__(self, channels: int, *, kernel_size: int | None = None) -> None:
         super().__init__()
-        _check_from_one(channels=channels)
+        check_positive(channels=channels)
         if kernel_size is None:
             kernel_size = int(math.log2(channels) / 2 + 0.5)
             kernel_size += kernel_size % 2 == 0
-        _check_from_one(kernel_size=kernel_size)
+        check_positive(kernel_size=kernel_size)
         if kernel_size % 2 == 0:
             raise ValueError(f"kernel_size must be odd, got {kernel_size!r}")
         self.layer = nn.Conv1d(1, 1, kernel_size, padding=kernel_size // 2, bias=False)
@@ -106,12 +107,6 @@ class EfficientChannelAttention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return x * self.gate(x)
-
-
-def _check_from_one(**numbers: int) -> None:
-    for name, number in numbers.items():
-        if isinstance(number, bool) or not isinstance(number, int) or number < 1:
-            raise ValueError(f"{name} must be a whole number from 1, got {number!r}")
 
 
 def _check_dims(dims: int) -> None:

@@ -12,6 +12,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from residual_lib.nn.checks import check_positive
+
 PER = ("example", "batch")
 RESCALE = ("training", "evaluation")
 
@@ -105,8 +107,7 @@ def drop_path_rates(rate: float, blocks: int) -> list[float]:
     Raises:
         ValueError: an argument is out of its range.
     """
-    if not isinstance(blocks, int) or blocks < 1:
-        raise ValueError(f"blocks must be a whole number from 1, got {blocks!r}")
+    check_positive(blocks=blocks)
     return [_checked(rate) * index / max(1, blocks - 1) for index in range(blocks)]
 
 

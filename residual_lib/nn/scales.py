@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from residual_lib.nn.checks import check_positive
+
 
 class Scale(nn.Module):
     """Multiplication by a constant, on either path (He et al. 2016, section 3.1).
@@ -42,8 +44,8 @@ class LearnedScale(nn.Module):
 
     def __init__(self, initial: float = 0.0, channels: int | None = None, axis: int = 1) -> None:
         super().__init__()
-        if channels is not None and (not isinstance(channels, int) or channels < 1):
-            raise ValueError(f"channels must be a whole number from 1 or None, got {channels!r}")
+        if channels is not None:
+            check_positive(channels=channels)
         if axis not in (1, -1):
             raise ValueError(f"axis must be 1 or -1, got {axis!r}")
         self.initial, self.axis = float(initial), axis

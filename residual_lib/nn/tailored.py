@@ -13,6 +13,8 @@ from math import asin, pi, sqrt
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from residual_lib.nn.checks import check_positive
+
 
 def cosine_after(cosine: float, negative_slope: float, layers: int = 1) -> float:
     """The cosine of two inputs' features behind wide layers with a leaky rectifier.
@@ -48,8 +50,7 @@ def tailored_slope(layers: int, cosine: float = 0.9) -> float:
     Raises:
         ValueError: `layers` is no number from 1, or `cosine` isn't between 0 and 1.
     """
-    if not isinstance(layers, int) or layers < 1:
-        raise ValueError(f"layers must be a whole number from 1, got {layers!r}")
+    check_positive(layers=layers)
     if not 0 < cosine < 1:
         raise ValueError(f"cosine must be between 0 and 1, got {cosine!r}")
     low, high = 0.0, 1.0  # the cosine behind all layers falls as the slope rises

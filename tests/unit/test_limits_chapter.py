@@ -60,7 +60,7 @@ def test_few_layers_need_no_slope():
     [
         (lambda: cosine_after(2.0, 0.1), "cosine must be from -1 to 1"),
         (lambda: cosine_after(0.0, -0.1), "negative_slope must be from 0 to 1"),
-        (lambda: tailored_slope(0), "layers must be a whole number from 1"),
+        (lambda: tailored_slope(0), "layers must be a whole number above 0"),
         (lambda: tailored_slope(3, 1.0), "cosine must be between 0 and 1"),
         (lambda: TailoredReLU(2.0), "negative_slope must be from 0 to 1"),
         (lambda: chapter.net("gated", 8), "kind must be one of"),
