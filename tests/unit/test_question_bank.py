@@ -173,6 +173,10 @@ RIGHT, WRONG = CHOICE["choices"]
         ({k: v for k, v in CHOICE.items() if k != "choices"}, r"choices must be given"),
         (choices(RIGHT), r"choices must be 2 to 6 choices, got '1 choices'"),
         (choices(RIGHT, WRONG, WRONG), r"choices must be different from each other"),
+        (
+            choices(RIGHT, {"text": "$x$", "why": "y"}),
+            r"choices\[2\]\.text must be a text with words",
+        ),
         (choices(WRONG, {"text": "x", "why": "y"}), r"exactly one entry that has right: true"),
         (choices(RIGHT, {"text": "x", "right": True}), r"exactly one .* got \['this', 'x'\]"),
         (choices(RIGHT, {"text": "x"}), r"choices\[2\]\.why must be given, got nothing"),

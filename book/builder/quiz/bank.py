@@ -36,6 +36,7 @@ COMMON = ("id", "level", "kind", "section", "text")
 
 _ID = re.compile(r"(?P<chapter>[1-9][0-9]*)\.[a-z0-9]+(-[a-z0-9]+)*")
 _HEADING = re.compile(r"^#{2,3} (.+?) *$", re.MULTILINE)
+_FORMULA = re.compile(r"\$[^$]+\$[.,;]?")
 _TITLE = re.compile(r"^# (.+?) *$", re.MULTILINE)
 
 
@@ -287,6 +288,8 @@ def _choices(id: str, given: Any, check: _Check) -> tuple[Choice, ...]:
         needed = {"text", "right"} if right else {"text", "why"}
         check.fields(id, entry, needed, {"right"}, of=at)
         text = check.text(id, at + "text", entry.get("text"))
+        if _FORMULA.fullmatch(text):  # it is the button's label, and a formula isn't read out
+            check.fails(id, at + "text", text, "a text with words; a formula alone has no name")
         why = "" if right else check.text(id, at + "why", entry.get("why"))
         return Choice(" ".join(text.split()), why, bool(right))
 
